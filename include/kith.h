@@ -1,0 +1,523 @@
+/* kith: find similar sentences.
+ *
+ * A text encoder (the all-MiniLM-L6-v2 family), an exact and an approximate nearest
+ * neighbour index, and a durable store of records, in one library.
+ *
+ * Three ways to use it
+ *
+ *   1. Vectors only. kith_model_open(), kith_model_encode(), kith_model_close().
+ *   2. A collection. kith_collection_open(), then kith_writer_begin(), kith_writer_add(),
+ *      kith_writer_commit() to fill it and kith_search() to ask it.
+ *   3. A collection with vectors that you computed yourself: pass query vectors in
+ *      kith_query.vector; the model may then be NULL.
+ *
+ * Conventions
+ *
+ *   Every function that can fail returns a kith_status and takes a kith_error *err as its
+ *   last argument; err may be NULL and is written only on failure. Texts are UTF-8 bytes
+ *   with an explicit length; a NUL byte is data. Handles are opaque; a _close or _free
+ *   function accepts NULL and cannot fail. Structures of options start with a size field:
+ *   initialise them with their _INIT macro. A vector is `dim` floats of unit length.
+ *   A score is the cosine of two vectors, in [-1, 1], higher is nearer.
+ *
+ * Promises
+ *
+ *   The same text and model give the same bits, whatever the batch, the order, the number
+ *   of threads or the instruction set. If k matching records exist, k come back. An answer
+ *   says whether it is exact, and if not, at what measured recall it was found.
+ *
+ * Caveats
+ *
+ *   - x86-64 with AVX2 and FMA, or aarch64; another CPU gives KITH_UNSUPPORTED.
+ *   - LMDB forbids opening one environment twice in a process: the library keeps a
+ *     process-wide registry and shares them. Do not open data.mdb by other means.
+ *   - Handles do not survive fork(): a child gets KITH_INVALID from any call on one.
+ *   - Keep collections on a local file system. LMDB does not work on network file systems.
+ *   - FAISS, in the separately loaded libkith-faiss.so, may end the process when memory runs
+ *     out. A query answered by exact scan never loads it.
+ *   - OpenBLAS reads OPENBLAS_CORETYPE when it is first loaded. Version 0.3.21 does not know
+ *     newer CPUs and then runs several times slower: set that variable (for example to
+ *     SkylakeX on a CPU with AVX-512) before the first call that uses the approximate index.
+ *
+ * Since: 0.1, all of it.
+ */
+#ifndef KITH_H
+#define KITH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default) /* the library itself is built hidden */
+#endif
+
+#define KITH_VERSION_MAJOR 0
+#define KITH_VERSION_MINOR 1
+#define KITH_VERSION_PATCH 0
+
+/* ---------------------------------------------------------------- status and error */
+
+/* One code for each decision that a caller can make. */
+typedef enum kith_status {
+    KITH_OK = 0,
+    KITH_NOT_FOUND = -1,   /* no such file, collection, model or record */
+    KITH_EXISTS = -2,      /* it is there already */
+    KITH_INVALID = -3,     /* an argument or an input is not acceptable */
+    KITH_CORRUPT = -4,     /* a file is damaged: a length or checksum does not hold */
+    KITH_VERSION = -5,     /* a file of another format version */
+    KITH_MISMATCH = -6,    /* a collection that was made with another model */
+    KITH_BUSY = -7,        /* another writer holds the collection */
+    KITH_FULL = -8,        /* no space left, or a fixed limit reached */
+    KITH_NOMEM = -9,       /* out of memory */
+    KITH_IO = -10,         /* the system refused a read or a write */
+    KITH_INTERRUPTED = -11, /* a callback asked to stop */
+    KITH_UNSUPPORTED = -12 /* not offered by this build, CPU or model class */
+} kith_status;
+
+/* Filled on failure. Fixed size, so that it works when memory is out. */
+typedef struct kith_error {
+    kith_status code;
+    int sys_errno;      /* errno of the system call that failed, or 0 */
+    char message[496];  /* one line: what, where, what to do; NUL-terminated */
+} kith_error;
+
+/* The name of a status, such as "not found". A static string; never NULL. */
+const char *kith_status_name(kith_status status);
+
+/* The version of the library, such as "0.1.0". A static string. */
+const char *kith_version(void);
+
+/* ---------------------------------------------------------------- model */
+
+/* A text encoder, read from a .kmodel file that is mapped into memory. */
+typedef struct kith_model kith_model;
+
+/* How the vectors of a text's tokens become one vector. */
+typedef enum kith_pooling {
+    KITH_POOLING_DEFAULT = 0, /* as the model's own files say */
+    KITH_POOLING_MEAN = 1,    /* mean over all tokens, specials included */
+    KITH_POOLING_CLS = 2,     /* the vector of the first token */
+    KITH_POOLING_MAX = 3,     /* the largest value of each dimension */
+    KITH_POOLING_POOLER = 4   /* the first token through the BERT pooler: linear, tanh */
+} kith_pooling;
+
+typedef enum kith_precision {
+    KITH_PRECISION_DEFAULT = 0, /* fp32 */
+    KITH_PRECISION_FP32 = 1,    /* within 2e-5 of the reference implementation */
+    KITH_PRECISION_INT8 = 2     /* reserved: KITH_UNSUPPORTED in this version */
+} kith_precision;
+
+typedef struct kith_model_opts {
+    size_t size;
+    kith_precision precision;
+    unsigned n_threads; /* 0: one a processor that this process may use */
+    const char *cpu;    /* kernels: NULL for the best, or "portable", "avx2", "avx512" */
+} kith_model_opts;
+
+#define KITH_MODEL_OPTS_INIT { sizeof(kith_model_opts), KITH_PRECISION_DEFAULT, 0, NULL }
+
+typedef struct kith_model_info {
+    const char *name;        /* as given at import */
+    const char *kernels;     /* instruction set in use, such as "avx512" */
+    const char *fingerprint; /* 32 hex digits: what decides the vectors */
+    uint32_t dim;            /* floats in a vector */
+    uint32_t max_tokens;     /* of a text, [CLS] and [SEP] included */
+    uint32_t n_layers;
+    uint32_t n_heads;
+    uint32_t hidden;
+    uint32_t intermediate;
+    uint32_t vocabulary;
+    kith_pooling pooling; /* never KITH_POOLING_DEFAULT */
+    kith_precision precision;
+    bool normalizes;  /* vectors have unit length */
+    bool has_pooler;  /* KITH_POOLING_POOLER is possible */
+    bool lowercases;
+    uint64_t file_bytes;
+    const char *sources; /* "SHA256  NAME" of each file that was imported, a line each */
+} kith_model_info;
+
+/* Turn a sentence-transformers folder into one .kmodel file.
+ *
+ * Reads config.json, model.safetensors, tokenizer.json or vocab.txt, modules.json,
+ * 1_Pooling/config.json and sentence_bert_config.json. Nothing in them is executed, no
+ * other file is followed. The file is written under a temporary name, synced and renamed.
+ *
+ * dir       [in] the folder
+ * name      [in] the model's name, [A-Za-z0-9._-]{1,64}
+ * out_path  [in] the file to write; an existing one is replaced
+ * Returns KITH_OK; KITH_NOT_FOUND (folder or a needed file); KITH_CORRUPT (safetensors);
+ * KITH_UNSUPPORTED (class, tokenizer or activation that kith does not know); KITH_INVALID
+ * (name, shapes or numbers that contradict each other); KITH_IO; KITH_FULL; KITH_NOMEM.
+ * Thread-safe: yes. Cost: reads and writes the weights once. */
+kith_status kith_model_import(const char *dir, const char *name, const char *out_path,
+                              kith_error *err);
+
+/* Open a .kmodel file.
+ *
+ * Maps the file; checks its size, header, section table and the checksum of the dense
+ * weights. The embedding rows are not read: see kith_model_verify().
+ *
+ * path   [in] the file
+ * opts   [in, may be NULL] precision, threads, kernels
+ * model  [out] close with kith_model_close()
+ * Returns KITH_OK; KITH_NOT_FOUND; KITH_CORRUPT; KITH_VERSION; KITH_UNSUPPORTED (CPU,
+ * kernels or precision); KITH_IO; KITH_NOMEM.
+ * Thread-safe: yes. Cost: a few milliseconds; starts no thread. */
+kith_status kith_model_open(const char *path, const kith_model_opts *opts,
+                            kith_model **model, kith_error *err);
+
+/* Close a model. NULL is a no-op. No collection may still use it. */
+void kith_model_close(kith_model *model);
+
+/* Facts about a model. Pointers in the result live as long as the model.
+ * Thread-safe: yes. */
+void kith_model_get_info(const kith_model *model, kith_model_info *info);
+
+/* Check every section of the file against its checksum, embedding rows included.
+ * Returns KITH_OK; KITH_CORRUPT. Thread-safe: yes. Cost: reads the whole file. */
+kith_status kith_model_verify(const kith_model *model, kith_error *err);
+
+/* A text: UTF-8 bytes and their number. Bytes that are not UTF-8 count as U+FFFD. */
+typedef struct kith_text {
+    const char *data;
+    size_t n_bytes;
+} kith_text;
+
+/* Encode texts into vectors.
+ *
+ * texts      [in] n_texts texts
+ * pooling    [in] KITH_POOLING_DEFAULT, or another way; KITH_POOLING_DEFAULT is normalised
+ *            as the model says, every other one is returned as it is (not normalised)
+ * vectors    [out] n_texts x dim floats, row after row, caller-owned
+ * n_dropped  [out, may be NULL] n_texts numbers: tokens that did not fit and were cut
+ * Returns KITH_OK; KITH_INVALID (no pooler in this model); KITH_NOMEM.
+ * Thread-safe: yes; calls on one model wait for each other. Cost: about 21 MFLOP a token
+ * for MiniLM-L6, no padding: the length of a text costs nothing to its neighbours. */
+kith_status kith_model_encode(kith_model *model, const kith_text *texts, size_t n_texts,
+                              kith_pooling pooling, float *vectors, uint32_t *n_dropped,
+                              kith_error *err);
+
+/* The word pieces of one text. */
+typedef struct kith_tokens {
+    size_t n_tokens;      /* [CLS] and [SEP] included */
+    uint32_t *ids;
+    uint64_t *first;      /* byte offset of each piece in the text; specials: 0 and n_bytes */
+    uint64_t *last;       /* one past its last byte */
+    size_t n_dropped;     /* tokens that did not fit and were cut */
+} kith_tokens;
+
+/* Split a text into word pieces, as the reference (Hugging Face fast) tokenizer does.
+ *
+ * truncate  [in] true: cut at the model's max_tokens, as kith_model_encode() does
+ * tokens    [out] free with kith_tokens_free()
+ * Returns KITH_OK; KITH_NOMEM. Thread-safe: yes. Cost: linear in the length. */
+kith_status kith_model_tokenize(const kith_model *model, kith_text text, bool truncate,
+                                kith_tokens *tokens, kith_error *err);
+
+/* Release what kith_model_tokenize() filled in. NULL is a no-op. */
+void kith_tokens_free(kith_tokens *tokens);
+
+/* The spelling of a token, such as "##ing"; not NUL-terminated. An id out of range gives
+ * an empty text. The bytes live as long as the model. Thread-safe: yes. */
+kith_text kith_model_token(const kith_model *model, uint32_t id);
+
+/* ---------------------------------------------------------------- collection */
+
+/* Records, their vectors and an index, in a folder NAME.kith. */
+typedef struct kith_collection kith_collection;
+
+typedef struct kith_collection_opts {
+    size_t size;
+    bool create;    /* make it when it is not there; needs a model */
+    bool read_only; /* no writer will be begun on this handle */
+    unsigned n_threads; /* for search; 0: one a processor */
+    const char *cpu;    /* kernels of the scan: as in kith_model_opts */
+} kith_collection_opts;
+
+#define KITH_COLLECTION_OPTS_INIT { sizeof(kith_collection_opts), false, false, 0, NULL }
+
+/* Open a collection.
+ *
+ * path   [in] the folder
+ * model  [in, may be NULL] encodes records and queries; borrowed, must outlive the
+ *        collection. Its fingerprint must be the collection's. Without a model only
+ *        reading, deleting and search by vector or by record are possible.
+ * Returns KITH_OK; KITH_NOT_FOUND; KITH_MISMATCH (another model); KITH_CORRUPT;
+ * KITH_VERSION; KITH_IO; KITH_NOMEM; KITH_INVALID.
+ * Thread-safe: yes. Cost: under a millisecond; maps files, reads none of the vectors. */
+kith_status kith_collection_open(const char *path, kith_model *model,
+                                 const kith_collection_opts *opts,
+                                 kith_collection **collection, kith_error *err);
+
+/* Close a collection. NULL is a no-op. Close its writers, cursors and results first. */
+void kith_collection_close(kith_collection *collection);
+
+/* What a collection was made with, for finding its model before opening it with one. */
+typedef struct kith_collection_model {
+    char name[65];
+    char fingerprint[33];
+    uint32_t dim;
+    kith_precision precision;
+} kith_collection_model;
+
+/* Read that without opening the collection.
+ * Returns as kith_collection_open(). Thread-safe: yes. */
+kith_status kith_collection_get_model(const char *path, kith_collection_model *model,
+                                      kith_error *err);
+
+/* One measured point of the approximate index. */
+typedef struct kith_recall_point {
+    uint32_t k;
+    uint32_t nprobe; /* lists visited; 0 for an index without lists */
+    double recall;   /* lower 95 % bound, for queries like the records */
+} kith_recall_point;
+
+typedef struct kith_collection_info {
+    uint64_t n_records;
+    uint64_t n_passages;   /* live rows */
+    uint64_t n_rows;       /* rows ever written in this generation, dead ones included */
+    uint64_t n_sources;
+    kith_collection_model model;
+    /* The approximate index; kind "exact" when there is none. */
+    char index_kind[16];
+    char index_factory[64];
+    char index_problem[128]; /* why a derived file is not used, or empty */
+    uint64_t index_covers;   /* rows */
+    size_t n_recall;
+    kith_recall_point recall[96];
+    uint64_t bytes_store;   /* allocated on disk */
+    uint64_t bytes_vectors;
+    uint64_t bytes_derived;
+} kith_collection_info;
+
+/* Returns KITH_OK; KITH_CORRUPT; KITH_IO. Thread-safe: yes. */
+kith_status kith_collection_get_info(kith_collection *collection,
+                                     kith_collection_info *info, kith_error *err);
+
+/* ---------------------------------------------------------------- writing */
+
+/* What happens to a text that is longer than a vector can hold. */
+typedef enum kith_long_text {
+    KITH_LONG_CHUNK = 0,   /* it becomes passages of up to 200 tokens, the title in each */
+    KITH_LONG_TRUNCATE = 1 /* the first max_tokens count, the rest is cut and counted */
+} kith_long_text;
+
+/* A record to add. Pointers are read during the call only. */
+typedef struct kith_input {
+    kith_text id;       /* 1 to 4096 bytes */
+    kith_text text;     /* what is encoded, after the title and a space */
+    kith_text title;    /* may be empty */
+    kith_text metadata; /* a JSON object, or empty; stored as it is */
+    kith_text source;   /* where it comes from, such as a path; may be empty */
+    uint64_t byte[2];   /* the part of the source that it is: first, one past the last */
+    uint64_t line[2];   /* 1-based: first, last; 0: unknown */
+    bool spans_source;  /* text is that part byte for byte: passages get their own spans */
+} kith_input;
+
+/* The one writer of a collection. */
+typedef struct kith_writer kith_writer;
+
+typedef struct kith_writer_opts {
+    size_t size;
+    bool no_wait; /* fail with KITH_BUSY instead of waiting for another writer */
+    /* Called once before waiting, with the process that writes now (0: unknown). */
+    void (*on_wait)(void *context, int64_t pid);
+    /* Asked while waiting and encoding; true stops with KITH_INTERRUPTED. */
+    bool (*interrupted)(void *context);
+    void *context;
+    kith_long_text long_text;
+} kith_writer_opts;
+
+#define KITH_WRITER_OPTS_INIT \
+    { sizeof(kith_writer_opts), false, NULL, NULL, NULL, KITH_LONG_CHUNK }
+
+/* Become the writer of a collection, until kith_writer_close().
+ *
+ * opts    [in, may be NULL]
+ * writer  [out]
+ * Returns KITH_OK; KITH_BUSY (no_wait, or a writer on this very handle); KITH_INVALID
+ * (read-only); KITH_INTERRUPTED; KITH_IO; KITH_NOMEM.
+ * Thread-safe: yes; the writer itself belongs to one thread. Blocks: on another writer. */
+kith_status kith_writer_begin(kith_collection *collection, const kith_writer_opts *opts,
+                              kith_writer **writer, kith_error *err);
+
+/* What became of the records of a writer so far. */
+typedef struct kith_writer_stats {
+    uint64_t n_committed;  /* records durable on disk through this writer, new or changed */
+    uint64_t n_unchanged;  /* were there already, with the same content */
+    uint64_t n_duplicates; /* ids given more than once to this writer: the later one wins */
+    uint64_t n_truncated;  /* records of which tokens were cut */
+    uint64_t n_deleted;    /* records */
+    uint64_t n_passages;   /* rows written */
+    uint64_t n_encoded;    /* of them encoded; the others were copied */
+    uint64_t n_pending;    /* records added, not yet committed */
+} kith_writer_stats;
+
+/* Add a record, or replace the one with its id. It is durable after the next
+ * kith_writer_commit(); encoding may happen here or there. A record whose content is the
+ * one stored costs a look-up; one whose text is the same keeps its vector.
+ *
+ * Returns KITH_OK; KITH_INVALID (id or sizes: nothing was added); KITH_NOMEM; KITH_IO;
+ * KITH_INTERRUPTED. After another failure than KITH_INVALID only close the writer. */
+kith_status kith_writer_add(kith_writer *writer, const kith_input *input, kith_error *err);
+
+/* Delete a record, all passages of it. KITH_NOT_FOUND when it is not there. */
+kith_status kith_writer_delete(kith_writer *writer, kith_text id, kith_error *err);
+
+/* Forget all records of a source that were not given to this writer since it began.
+ * For refreshing a source whole. Effective at the next commit. */
+kith_status kith_writer_prune(kith_writer *writer, kith_text source, kith_error *err);
+
+/* Make everything added and deleted so far durable, in one atomic step.
+ * Returns KITH_OK; KITH_FULL; KITH_IO; KITH_NOMEM; KITH_INTERRUPTED (nothing was
+ * committed). Cost: encoding what is pending, then two flushes of the disk. */
+kith_status kith_writer_commit(kith_writer *writer, kith_error *err);
+
+void kith_writer_get_stats(const kith_writer *writer, kith_writer_stats *stats);
+
+/* How the approximate index is built. */
+typedef enum kith_ann {
+    KITH_ANN_AUTO = 0,   /* from 20,000 rows up, and again when it covers too little */
+    KITH_ANN_ALWAYS = 1, /* now, whatever the size */
+    KITH_ANN_NEVER = 2
+} kith_ann;
+
+typedef struct kith_build_opts {
+    size_t size;
+    kith_ann ann;
+    const char *factory; /* NULL: chosen by size; else a FAISS factory string */
+    /* Told of each step; may be NULL. */
+    void (*progress)(void *context, const char *step, double fraction);
+    void *context;
+} kith_build_opts;
+
+#define KITH_BUILD_OPTS_INIT { sizeof(kith_build_opts), KITH_ANN_AUTO, NULL, NULL, NULL }
+
+/* Build the approximate index over the committed rows, measure its recall, make it
+ * current. Loads libkith-faiss.so. A failure leaves the collection as it was.
+ *
+ * built  [out, may be NULL] whether an index was built
+ * Returns KITH_OK; KITH_INVALID (factory); KITH_UNSUPPORTED (libkith-faiss.so missing);
+ * KITH_NOMEM; KITH_IO; KITH_FULL. Cost: seconds for 50,000 rows, minutes for millions. */
+kith_status kith_writer_build_index(kith_writer *writer, const kith_build_opts *opts,
+                                    bool *built, kith_error *err);
+
+/* Stop writing. What was not committed is dropped. NULL is a no-op. */
+void kith_writer_close(kith_writer *writer);
+
+/* ---------------------------------------------------------------- reading */
+
+/* A stored passage. Pointers live as long as what it was read from. */
+typedef struct kith_record {
+    kith_text id;
+    uint32_t passage;    /* 0, 1, ... of its record */
+    uint32_t n_passages; /* of its record */
+    kith_text text;      /* of the passage */
+    kith_text title;
+    kith_text metadata; /* JSON object, or empty */
+    kith_text source;
+    uint64_t byte[2];
+    uint64_t line[2];
+} kith_record;
+
+/* Passages read together. */
+typedef struct kith_records kith_records;
+
+/* All passages of one record, in order.
+ * Returns KITH_OK; KITH_NOT_FOUND; KITH_CORRUPT; KITH_NOMEM; KITH_IO.
+ * Thread-safe: yes. */
+kith_status kith_record_get(kith_collection *collection, kith_text id,
+                            kith_records **records, kith_error *err);
+
+size_t kith_records_count(const kith_records *records);
+const kith_record *kith_records_at(const kith_records *records, size_t i);
+void kith_records_free(kith_records *records);
+
+/* Reads passages in the order of their ids, a bounded number at a time. It holds nothing
+ * between calls: a writer may go on, and what it changes behind the cursor is not seen. */
+typedef struct kith_cursor kith_cursor;
+
+kith_status kith_cursor_open(kith_collection *collection, kith_cursor **cursor,
+                             kith_error *err);
+/* The next passages, at least one. KITH_NOT_FOUND at the end; *records is then NULL. */
+kith_status kith_cursor_next(kith_cursor *cursor, kith_records **records, kith_error *err);
+void kith_cursor_close(kith_cursor *cursor);
+
+/* ---------------------------------------------------------------- searching */
+
+/* What to look for: exactly one of text, vector and like. */
+typedef struct kith_query {
+    kith_text text;       /* encoded with the model; used when vector and like are unset */
+    const float *vector;  /* dim floats of any length but zero, or NULL */
+    kith_text like;       /* id of a record whose first passage is the query; itself left out */
+} kith_query;
+
+typedef enum kith_use_ann {
+    KITH_USE_ANN_AUTO = 0,   /* where it is the cheapest way that meets min_recall */
+    KITH_USE_ANN_ALWAYS = 1, /* wherever an index exists that meets min_recall */
+    KITH_USE_ANN_NEVER = 2   /* exact */
+} kith_use_ann;
+
+typedef struct kith_search_opts {
+    size_t size;
+    uint32_t k;          /* records wanted (passages, if so set), 1 to 10,000 */
+    bool passages;       /* count and show passages instead of records */
+    double min_score;    /* leave out hits below; -1 or less: none */
+    kith_use_ann ann;
+    uint32_t nprobe;     /* 0: chosen from the measured table by min_recall */
+    double min_recall;   /* default 0.95 */
+    uint64_t n_expected; /* queries the caller means to ask on this handle; 0: as many as
+                            given. Decides whether loading an index pays. */
+} kith_search_opts;
+
+#define KITH_SEARCH_OPTS_INIT \
+    { sizeof(kith_search_opts), 10, false, -2.0, KITH_USE_ANN_AUTO, 0, 0.95, 0 }
+
+typedef struct kith_hit {
+    float score;               /* cosine of the query and the stored vector */
+    const kith_record *record; /* the best passage of the record */
+} kith_hit;
+
+/* The answer to one query. */
+typedef struct kith_answer {
+    size_t n_hits;
+    const kith_hit *hits; /* nearest first; equal scores: the earlier row first */
+    bool exact;
+    double recall;        /* lower 95 % bound of the setting used; 1 if exact, -1 unknown */
+    uint32_t n_dropped;   /* tokens of the query that did not fit */
+    const char *plan;     /* one line: how it was found and why */
+} kith_answer;
+
+typedef struct kith_results kith_results;
+
+/* Find the nearest records of each query, all in one consistent state.
+ *
+ * queries  [in] n_queries of them
+ * opts     [in, may be NULL]
+ * results  [out] free with kith_results_free()
+ * Returns KITH_OK (also when nothing is found); KITH_INVALID (k = 0, a query without
+ * content, a zero or non-finite vector, no model); KITH_NOT_FOUND (like: no such record);
+ * KITH_CORRUPT; KITH_IO; KITH_NOMEM.
+ * Thread-safe: yes. Blocks: on page faults and on the model, never on a writer.
+ * Cost: exact, 2 * dim bytes of memory traffic a row for each group of up to 8 queries. */
+kith_status kith_search(kith_collection *collection, const kith_query *queries,
+                        size_t n_queries, const kith_search_opts *opts,
+                        kith_results **results, kith_error *err);
+
+size_t kith_results_count(const kith_results *results);
+/* The answer to query i, valid until the results are freed. */
+const kith_answer *kith_results_at(const kith_results *results, size_t i);
+void kith_results_free(kith_results *results);
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
+
+#endif

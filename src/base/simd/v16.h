@@ -1,0 +1,288 @@
+/* A vector of 16 floats, for code that is compiled once for each instruction set.
+ *
+ * A file of kernels includes this header and is compiled with the flags of its set; the
+ * same source then becomes AVX-512, AVX2 or (with KBASE_V16_PORTABLE) GCC vector code.
+ * Every operation is one IEEE operation a lane, rounded once, so the bits do not depend
+ * on the set. There are no approximations (no rcp, rsqrt) and no reordering: where lanes
+ * are combined, the tree is fixed.
+ *
+ * The prefix kv_ stands for kbase's vectors; all are static inline. */
+#ifndef KBASE_V16_H
+#define KBASE_V16_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(KBASE_V16_PORTABLE)
+#define KBASE_V16_GENERIC 1
+#elif defined(__AVX512F__)
+#define KBASE_V16_AVX512 1
+#include <immintrin.h>
+#elif defined(__AVX2__)
+#define KBASE_V16_AVX2 1
+#include <immintrin.h>
+#else
+#define KBASE_V16_GENERIC 1
+#endif
+
+#define KV_LANES 16
+#define KV_INLINE static inline __attribute__((always_inline))
+
+/* ------------------------------------------------------------------ AVX-512 */
+#if defined(KBASE_V16_AVX512)
+
+typedef __m512 kv16;
+typedef __m512i kv16i;
+
+KV_INLINE kv16 kv_load(const float *p) { return _mm512_loadu_ps(p); }
+KV_INLINE void kv_store(float *p, kv16 a) { _mm512_storeu_ps(p, a); }
+KV_INLINE kv16 kv_set1(float x) { return _mm512_set1_ps(x); }
+KV_INLINE kv16 kv_add(kv16 a, kv16 b) { return _mm512_add_ps(a, b); }
+KV_INLINE kv16 kv_sub(kv16 a, kv16 b) { return _mm512_sub_ps(a, b); }
+KV_INLINE kv16 kv_mul(kv16 a, kv16 b) { return _mm512_mul_ps(a, b); }
+KV_INLINE kv16 kv_div(kv16 a, kv16 b) { return _mm512_div_ps(a, b); }
+KV_INLINE kv16 kv_min(kv16 a, kv16 b) { return _mm512_min_ps(a, b); }
+KV_INLINE kv16 kv_max(kv16 a, kv16 b) { return _mm512_max_ps(a, b); }
+KV_INLINE kv16 kv_fma(kv16 a, kv16 b, kv16 c) { return _mm512_fmadd_ps(a, b, c); }
+KV_INLINE kv16i kv_round(kv16 a) { return _mm512_cvtps_epi32(a); }
+KV_INLINE kv16 kv_from_int(kv16i a) { return _mm512_cvtepi32_ps(a); }
+KV_INLINE kv16 kv_pow2(kv16i n)
+{
+    return _mm512_castsi512_ps(
+        _mm512_slli_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(127)), 23));
+}
+KV_INLINE kv16 kv_from_f16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+KV_INLINE void kv_to_f16(uint16_t *p, kv16 a)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p,
+                        _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+/* Lanes 0-7 of a plus lanes 8-15, and so on down to one number. */
+KV_INLINE float kv_sum(kv16 a)
+{
+    __m256 b = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 c = _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+    __m128 d = _mm_add_ps(c, _mm_movehl_ps(c, c));
+    return _mm_cvtss_f32(_mm_add_ss(d, _mm_movehdup_ps(d)));
+}
+
+/* ------------------------------------------------------------------ AVX2 */
+#elif defined(KBASE_V16_AVX2)
+
+typedef struct kv16 {
+    __m256 lo, hi;
+} kv16;
+typedef struct kv16i {
+    __m256i lo, hi;
+} kv16i;
+
+#define KV_EACH(op) ((kv16){ op(a.lo, b.lo), op(a.hi, b.hi) })
+
+KV_INLINE kv16 kv_load(const float *p)
+{
+    return (kv16){ _mm256_loadu_ps(p), _mm256_loadu_ps(p + 8) };
+}
+KV_INLINE void kv_store(float *p, kv16 a)
+{
+    _mm256_storeu_ps(p, a.lo);
+    _mm256_storeu_ps(p + 8, a.hi);
+}
+KV_INLINE kv16 kv_set1(float x)
+{
+    return (kv16){ _mm256_set1_ps(x), _mm256_set1_ps(x) };
+}
+KV_INLINE kv16 kv_add(kv16 a, kv16 b) { return KV_EACH(_mm256_add_ps); }
+KV_INLINE kv16 kv_sub(kv16 a, kv16 b) { return KV_EACH(_mm256_sub_ps); }
+KV_INLINE kv16 kv_mul(kv16 a, kv16 b) { return KV_EACH(_mm256_mul_ps); }
+KV_INLINE kv16 kv_div(kv16 a, kv16 b) { return KV_EACH(_mm256_div_ps); }
+KV_INLINE kv16 kv_min(kv16 a, kv16 b) { return KV_EACH(_mm256_min_ps); }
+KV_INLINE kv16 kv_max(kv16 a, kv16 b) { return KV_EACH(_mm256_max_ps); }
+KV_INLINE kv16 kv_fma(kv16 a, kv16 b, kv16 c)
+{
+    return (kv16){ _mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi) };
+}
+KV_INLINE kv16i kv_round(kv16 a)
+{
+    return (kv16i){ _mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi) };
+}
+KV_INLINE kv16 kv_from_int(kv16i a)
+{
+    return (kv16){ _mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi) };
+}
+KV_INLINE __m256 kv_pow2_half(__m256i n)
+{
+    return _mm256_castsi256_ps(
+        _mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
+}
+KV_INLINE kv16 kv_pow2(kv16i n)
+{
+    return (kv16){ kv_pow2_half(n.lo), kv_pow2_half(n.hi) };
+}
+KV_INLINE kv16 kv_from_f16(const uint16_t *p)
+{
+    return (kv16){
+        _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p)),
+        _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p + 8))),
+    };
+}
+KV_INLINE void kv_to_f16(uint16_t *p, kv16 a)
+{
+    _mm_storeu_si128((__m128i *)(void *)p,
+                     _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128((__m128i *)(void *)(p + 8),
+                     _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
+}
+KV_INLINE float kv_sum(kv16 a)
+{
+    __m256 b = _mm256_add_ps(a.lo, a.hi);
+    __m128 c = _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+    __m128 d = _mm_add_ps(c, _mm_movehl_ps(c, c));
+    return _mm_cvtss_f32(_mm_add_ss(d, _mm_movehdup_ps(d)));
+}
+
+#undef KV_EACH
+
+/* ------------------------------------------------------------------ GCC vectors */
+#else
+
+typedef float kv16 __attribute__((vector_size(64), aligned(64)));
+typedef int32_t kv16i __attribute__((vector_size(64), aligned(64)));
+
+KV_INLINE kv16 kv_load(const float *p)
+{
+    kv16 a;
+    memcpy(&a, p, sizeof(a));
+    return a;
+}
+KV_INLINE void kv_store(float *p, kv16 a) { memcpy(p, &a, sizeof(a)); }
+KV_INLINE kv16 kv_set1(float x)
+{
+    return (kv16){ x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x };
+}
+KV_INLINE kv16 kv_add(kv16 a, kv16 b) { return a + b; }
+KV_INLINE kv16 kv_sub(kv16 a, kv16 b) { return a - b; }
+KV_INLINE kv16 kv_mul(kv16 a, kv16 b) { return a * b; }
+KV_INLINE kv16 kv_div(kv16 a, kv16 b) { return a / b; }
+/* As the x86 instructions: the second operand when neither is less (or either is NaN). */
+KV_INLINE kv16 kv_min(kv16 a, kv16 b)
+{
+    kv16i less = a < b;
+    return (kv16)(((kv16i)a & less) | ((kv16i)b & ~less));
+}
+KV_INLINE kv16 kv_max(kv16 a, kv16 b)
+{
+    kv16i more = a > b;
+    return (kv16)(((kv16i)a & more) | ((kv16i)b & ~more));
+}
+/* Through arrays: so the compilers see a loop that they can vectorize. */
+KV_INLINE kv16 kv_fma(kv16 a, kv16 b, kv16 c)
+{
+    float x[KV_LANES], y[KV_LANES], z[KV_LANES];
+    memcpy(x, &a, sizeof(a));
+    memcpy(y, &b, sizeof(b));
+    memcpy(z, &c, sizeof(c));
+    for (int i = 0; i < KV_LANES; i++) {
+        z[i] = __builtin_fmaf(x[i], y[i], z[i]);
+    }
+    return kv_load(z);
+}
+KV_INLINE kv16i kv_round(kv16 a)
+{
+    kv16i r;
+    for (int i = 0; i < KV_LANES; i++) {
+        r[i] = (int32_t)__builtin_rintf(a[i]);
+    }
+    return r;
+}
+KV_INLINE kv16 kv_from_int(kv16i a) { return __builtin_convertvector(a, kv16); }
+KV_INLINE kv16 kv_pow2(kv16i n) { return (kv16)((n + 127) << 23); }
+
+/* IEEE binary16, by the book: exact one way, round half to even the other. */
+KV_INLINE float kv_f32_of_f16(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16;
+    uint32_t exponent = (h >> 10) & 31;
+    uint32_t fraction = h & 1023;
+    uint32_t bits;
+    if (exponent == 31) {
+        bits = 0x7f800000 | fraction << 13 | (fraction != 0 ? 0x400000 : 0);
+    } else if (exponent != 0) {
+        bits = (exponent + 112) << 23 | fraction << 13;
+    } else {
+        float f = (float)fraction * 0x1p-24f;
+        memcpy(&bits, &f, sizeof(bits));
+    }
+    bits |= sign;
+    float out;
+    memcpy(&out, &bits, sizeof(out));
+    return out;
+}
+KV_INLINE uint16_t kv_f16_of_f32(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof(bits));
+    uint32_t sign = (bits >> 16) & 0x8000;
+    uint32_t magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000) {
+        return (uint16_t)(sign | 0x7e00 | ((magnitude >> 13) & 0x3ff));
+    }
+    if (magnitude >= 0x477ff000) { /* rounds to 65536 or more */
+        return (uint16_t)(sign | 0x7c00);
+    }
+    if (magnitude < 0x38800000) { /* subnormal: let the addition round */
+        float f;
+        memcpy(&f, &magnitude, sizeof(f));
+        f += 0.5f;
+        memcpy(&magnitude, &f, sizeof(magnitude));
+        return (uint16_t)(sign | (magnitude - 0x3f000000));
+    }
+    uint32_t odd = (magnitude >> 13) & 1;
+    return (uint16_t)(sign | ((magnitude - 0x38000000 + 0xfff + odd) >> 13));
+}
+KV_INLINE kv16 kv_from_f16(const uint16_t *p)
+{
+    kv16 r;
+    for (int i = 0; i < KV_LANES; i++) {
+        r[i] = kv_f32_of_f16(p[i]);
+    }
+    return r;
+}
+KV_INLINE void kv_to_f16(uint16_t *p, kv16 a)
+{
+    for (int i = 0; i < KV_LANES; i++) {
+        p[i] = kv_f16_of_f32(a[i]);
+    }
+}
+KV_INLINE float kv_sum(kv16 a)
+{
+    float b[8];
+    for (int i = 0; i < 8; i++) {
+        b[i] = a[i] + a[i + 8];
+    }
+    float c[4];
+    for (int i = 0; i < 4; i++) {
+        c[i] = b[i] + b[i + 4];
+    }
+    return (c[0] + c[2]) + (c[1] + c[3]);
+}
+
+#endif
+
+KV_INLINE kv16 kv_zero(void) { return kv_set1(0.0f); }
+
+/* The largest lane. The order of comparison does not matter without NaN. */
+KV_INLINE float kv_largest(kv16 a)
+{
+    float lanes[KV_LANES];
+    kv_store(lanes, a);
+    float largest = lanes[0];
+    for (int i = 1; i < KV_LANES; i++) {
+        largest = lanes[i] > largest ? lanes[i] : largest;
+    }
+    return largest;
+}
+
+#endif
