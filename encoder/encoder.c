@@ -1,0 +1,326 @@
+#include "encoder.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "forward.h"
+#include "kmodel.h"
+#include "threads.h"
+
+/* Tokens of a tile: enough that its matrix products run at full speed, few enough that
+ * its rows stay in the second-level cache. */
+#define TILE_TOKENS 192
+#define MIN_TILE_TOKENS 16
+/* Tokens of the texts that are tokenized before they are encoded: bounds the memory. */
+#define GROUP_TOKENS 65536
+
+struct kenc_model {
+    kenc_kmodel kmodel;
+    kith_precision precision;
+    kbase_isa isa;
+    const kenc_kernels *kernels;
+    char fingerprint[33];
+    char *sources; /* NUL-terminated */
+    pid_t pid;
+    pthread_mutex_t mutex; /* guards what follows */
+    kbase_pool *pool;
+    kenc_workspace *workspaces; /* one a worker */
+    kenc_token_list list;
+    uint32_t *ids; /* of the texts of a group, one after the other */
+    size_t ids_capacity;
+    kenc_sequence *sequences;
+    size_t sequences_capacity;
+};
+
+/* Consecutive texts that one task encodes. */
+typedef struct tile_plan {
+    const kenc_model *model;
+    kenc_workspace *workspaces;
+    const kenc_sequence *sequences;
+    const size_t *starts; /* tile i: sequences starts[i] to starts[i + 1] */
+    kith_pooling pooling;
+    bool normalize;
+} tile_plan;
+
+const kenc_kernels *kenc_kernels_for(kbase_isa isa)
+{
+    switch (isa) {
+#if defined(__x86_64__)
+    case KBASE_ISA_AVX2:
+        return &kenc_kernels_avx2;
+    case KBASE_ISA_AVX512:
+        return &kenc_kernels_avx512;
+#endif
+    default:
+        return &kenc_kernels_portable;
+    }
+}
+
+static kith_status copy_sources(kenc_model *model, kith_error *err)
+{
+    const kenc_section_entry *entry =
+        &model->kmodel.header->sections[KENC_SECTION_SOURCES];
+    model->sources = strndup((const char *)model->kmodel.map.data + entry->offset,
+                             entry->n_bytes);
+    return model->sources != NULL ? KITH_OK : kbase_fail_memory(err, entry->n_bytes + 1);
+}
+
+kith_status kenc_model_open(const char *path, const kith_model_opts *opts,
+                            kenc_model **out, kith_error *err)
+{
+    if (opts->precision == KITH_PRECISION_INT8) {
+        return kbase_fail(err, KITH_UNSUPPORTED,
+                          "precision int8 is not in this version: use fp32");
+    }
+    kenc_model *model = calloc(1, sizeof(*model));
+    if (model == NULL) {
+        return kbase_fail_memory(err, sizeof(*model));
+    }
+    model->pid = getpid();
+    model->precision = KITH_PRECISION_FP32;
+    pthread_mutex_init(&model->mutex, NULL);
+    kith_status status = kbase_isa_choose(opts->cpu, &model->isa, err);
+    if (status == KITH_OK) {
+        model->kernels = kenc_kernels_for(model->isa);
+        status = kenc_kmodel_open(path, &model->kmodel, err);
+    }
+    if (status == KITH_OK) {
+        status = copy_sources(model, err);
+    }
+    if (status == KITH_OK) {
+        status = kbase_pool_new(opts->n_threads, &model->pool, err);
+    }
+    if (status == KITH_OK) {
+        kenc_fingerprint(&model->kmodel, model->precision, model->fingerprint);
+        model->workspaces = kbase_calloc(kbase_pool_size(model->pool),
+                                         sizeof(*model->workspaces));
+        if (model->workspaces == NULL) {
+            status = kbase_fail_memory(err, sizeof(*model->workspaces));
+        }
+    }
+    if (status != KITH_OK) {
+        kenc_model_close(model);
+        return status;
+    }
+    *out = model;
+    return KITH_OK;
+}
+
+void kenc_model_close(kenc_model *model)
+{
+    if (model == NULL) {
+        return;
+    }
+    for (unsigned i = 0; model->workspaces != NULL && i < kbase_pool_size(model->pool);
+         i++) {
+        kenc_workspace_free(&model->workspaces[i]);
+    }
+    free(model->workspaces);
+    if (model->pid == getpid()) {
+        kbase_pool_free(model->pool);
+    }
+    kenc_token_list_free(&model->list);
+    free(model->ids);
+    free(model->sequences);
+    free(model->sources);
+    kenc_kmodel_close(&model->kmodel);
+    pthread_mutex_destroy(&model->mutex);
+    free(model);
+}
+
+void kenc_model_get_info(const kenc_model *model, kith_model_info *info)
+{
+    const kenc_header *header = model->kmodel.header;
+    const kenc_config *config = &header->config;
+    *info = (kith_model_info){
+        .name = header->name,
+        .kernels = kbase_isa_name(model->isa),
+        .fingerprint = model->fingerprint,
+        .dim = config->hidden,
+        .max_tokens = config->max_tokens,
+        .n_layers = config->n_layers,
+        .n_heads = config->n_heads,
+        .hidden = config->hidden,
+        .intermediate = config->intermediate,
+        .vocabulary = model->kmodel.tokenizer.vocabulary.n_tokens,
+        .pooling = (kith_pooling)config->pooling,
+        .precision = model->precision,
+        .normalizes = config->normalizes != 0,
+        .has_pooler = config->has_pooler != 0,
+        .lowercases = header->rules.lowercase != 0,
+        .file_bytes = header->file_bytes,
+        .sources = model->sources,
+    };
+}
+
+kith_status kenc_model_verify(const kenc_model *model, kith_error *err)
+{
+    for (int i = 0; i < KENC_SECTION_COUNT; i++) {
+        kith_status status = kenc_kmodel_check_section(&model->kmodel, (kenc_section)i, err);
+        if (status != KITH_OK) {
+            return status;
+        }
+    }
+    return KITH_OK;
+}
+
+const kenc_tokenizer *kenc_model_tokenizer(const kenc_model *model)
+{
+    return &model->kmodel.tokenizer;
+}
+
+/* Append the present token list to the group's ids. */
+static kith_status keep_ids(kenc_model *model, size_t n_ids, kith_error *err)
+{
+    size_t n = model->list.n_tokens;
+    if (n_ids + n > model->ids_capacity) {
+        size_t capacity = GROUP_TOKENS + model->kmodel.header->config.max_tokens;
+        uint32_t *ids = kbase_realloc(model->ids, capacity, sizeof(*ids));
+        if (ids == NULL) {
+            return kbase_fail_memory(err, capacity * sizeof(*ids));
+        }
+        model->ids = ids;
+        model->ids_capacity = capacity;
+    }
+    memcpy(model->ids + n_ids, model->list.ids, n * sizeof(*model->ids));
+    return KITH_OK;
+}
+
+static kith_status reserve_sequences(kenc_model *model, size_t n, kith_error *err)
+{
+    if (n <= model->sequences_capacity) {
+        return KITH_OK;
+    }
+    kenc_sequence *sequences = kbase_realloc(model->sequences, n, sizeof(*sequences));
+    if (sequences == NULL) {
+        return kbase_fail_memory(err, n * sizeof(*sequences));
+    }
+    model->sequences = sequences;
+    model->sequences_capacity = n;
+    return KITH_OK;
+}
+
+/* Tokenize texts until the group is full. *n_group: how many; *n_ids: their tokens. */
+static kith_status tokenize_group(kenc_model *model, const kith_text *texts, size_t n_texts,
+                                  float *vectors, uint32_t *n_dropped, size_t *n_group,
+                                  size_t *n_ids, kith_error *err)
+{
+    const kenc_config *config = &model->kmodel.header->config;
+    size_t n = 0;
+    *n_ids = 0;
+    for (; n < n_texts && *n_ids < GROUP_TOKENS; n++) {
+        kith_status status = kenc_tokenize(&model->kmodel.tokenizer, texts[n].data,
+                                           texts[n].n_bytes, config->max_tokens,
+                                           &model->list, err);
+        if (status == KITH_OK) {
+            status = keep_ids(model, *n_ids, err);
+        }
+        if (status == KITH_OK) {
+            status = reserve_sequences(model, n + 1 > 1024 ? GROUP_TOKENS : 1024, err);
+        }
+        if (status != KITH_OK) {
+            return status;
+        }
+        model->sequences[n] = (kenc_sequence){ NULL, model->list.n_tokens,
+                                               vectors + n * config->hidden };
+        if (n_dropped != NULL) {
+            n_dropped[n] = (uint32_t)model->list.n_dropped;
+        }
+        *n_ids += model->list.n_tokens;
+    }
+    const uint32_t *ids = model->ids;
+    for (size_t i = 0; i < n; i++) {
+        model->sequences[i].ids = ids;
+        ids += model->sequences[i].n_tokens;
+    }
+    *n_group = n;
+    return KITH_OK;
+}
+
+static void run_tile(void *context, size_t index, unsigned worker)
+{
+    const tile_plan *plan = context;
+    size_t first = plan->starts[index];
+    kenc_forward(&plan->model->kmodel, plan->model->kernels, &plan->workspaces[worker],
+                 plan->sequences + first, plan->starts[index + 1] - first, plan->pooling,
+                 plan->normalize);
+}
+
+/* Cut the group into tiles of whole texts and encode them. */
+static kith_status encode_group(kenc_model *model, size_t n_texts, size_t n_ids,
+                                kith_pooling pooling, bool normalize, kith_error *err)
+{
+    unsigned n_workers = kbase_pool_size(model->pool);
+    size_t target = (n_ids + n_workers - 1) / n_workers;
+    target = target < MIN_TILE_TOKENS ? MIN_TILE_TOKENS : target;
+    target = target > TILE_TOKENS ? TILE_TOKENS : target;
+    size_t *starts = kbase_calloc(n_texts + 1, sizeof(*starts));
+    if (starts == NULL) {
+        return kbase_fail_memory(err, (n_texts + 1) * sizeof(*starts));
+    }
+    size_t n_tiles = 0;
+    size_t rows = 0;
+    size_t largest = 0;
+    for (size_t i = 0; i < n_texts; i++) {
+        size_t n = model->sequences[i].n_tokens;
+        if (i == 0 || rows + n > target) {
+            starts[n_tiles++] = i;
+            rows = 0;
+        }
+        rows += n;
+        largest = rows > largest ? rows : largest;
+    }
+    starts[n_tiles] = n_texts;
+    kith_status status = KITH_OK;
+    for (unsigned i = 0; i < (n_tiles > 1 ? n_workers : 1) && status == KITH_OK; i++) {
+        status = kenc_workspace_reserve(&model->workspaces[i], &model->kmodel, largest, err);
+    }
+    if (status == KITH_OK) {
+        tile_plan plan = { model,  model->workspaces, model->sequences,
+                           starts, pooling,           normalize };
+        kbase_pool_run(model->pool, n_tiles, run_tile, &plan);
+    }
+    free(starts);
+    return status;
+}
+
+kith_status kenc_encode(kenc_model *model, const kith_text *texts, size_t n_texts,
+                        kith_pooling pooling, float *vectors, uint32_t *n_dropped,
+                        kith_error *err)
+{
+    const kenc_config *config = &model->kmodel.header->config;
+    bool normalize = pooling == KITH_POOLING_DEFAULT && config->normalizes != 0;
+    if (model->pid != getpid()) {
+        return kbase_fail(err, KITH_INVALID,
+                          "a model opened before fork() was used behind it: open it anew");
+    }
+    if ((unsigned)pooling > KITH_POOLING_POOLER) {
+        return kbase_fail(err, KITH_INVALID, "there is no pooling %d", (int)pooling);
+    }
+    if (pooling == KITH_POOLING_POOLER && config->has_pooler == 0) {
+        return kbase_fail(err, KITH_INVALID, "model %s has no pooler",
+                          model->kmodel.header->name);
+    }
+    if (pooling == KITH_POOLING_DEFAULT) {
+        pooling = (kith_pooling)config->pooling;
+    }
+    kith_status status = KITH_OK;
+    pthread_mutex_lock(&model->mutex);
+    for (size_t done = 0; done < n_texts && status == KITH_OK;) {
+        size_t n_group = 0;
+        size_t n_ids = 0;
+        status = tokenize_group(model, texts + done, n_texts - done,
+                                vectors + done * config->hidden,
+                                n_dropped != NULL ? n_dropped + done : NULL, &n_group,
+                                &n_ids, err);
+        if (status == KITH_OK) {
+            status = encode_group(model, n_group, n_ids, pooling, normalize, err);
+        }
+        done += n_group;
+    }
+    pthread_mutex_unlock(&model->mutex);
+    return status;
+}

@@ -1,0 +1,27 @@
+/* Text to vector: what encoder/ offers to the rest of the library. */
+#ifndef KENC_ENCODER_H
+#define KENC_ENCODER_H
+
+#include "kith.h"
+#include "tokenizer.h"
+
+typedef struct kenc_model kenc_model;
+
+/* As kith_model_import(). */
+kith_status kenc_import(const char *dir, const char *name, const char *out_path,
+                        kith_error *err);
+
+/* As kith_model_open(); opts has every field set. */
+kith_status kenc_model_open(const char *path, const kith_model_opts *opts,
+                            kenc_model **model, kith_error *err);
+void kenc_model_close(kenc_model *model);
+void kenc_model_get_info(const kenc_model *model, kith_model_info *info);
+kith_status kenc_model_verify(const kenc_model *model, kith_error *err);
+const kenc_tokenizer *kenc_model_tokenizer(const kenc_model *model);
+
+/* As kith_model_encode(). Calls on one model wait for each other. */
+kith_status kenc_encode(kenc_model *model, const kith_text *texts, size_t n_texts,
+                        kith_pooling pooling, float *vectors, uint32_t *n_dropped,
+                        kith_error *err);
+
+#endif

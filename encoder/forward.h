@@ -1,0 +1,39 @@
+/* The forward pass over a tile: a few texts whose tokens lie one after the other. */
+#ifndef KENC_FORWARD_H
+#define KENC_FORWARD_H
+
+#include "kmodel.h"
+
+/* One text of a tile. */
+typedef struct kenc_sequence {
+    const uint32_t *ids;
+    size_t n_tokens; /* 1 to max_tokens */
+    float *vector;   /* [out] `hidden` floats */
+} kenc_sequence;
+
+/* Memory for tiles of up to `rows` tokens; each thread has its own. */
+typedef struct kenc_workspace {
+    size_t rows;
+    float *memory; /* what the others point into */
+    float *x;      /* [rows, width] the residual stream */
+    float *y;      /* [rows, width] what is added to it */
+    float *wide;   /* [rows, max(3 * attention, intermediate)] */
+    float *context; /* [rows, attention] */
+    float *scratch; /* of attention */
+    float *pooled; /* [2 * width] */
+} kenc_workspace;
+
+#define KENC_WORKSPACE_INIT { 0 }
+
+/* Make room; what is large enough is kept. KITH_NOMEM. */
+kith_status kenc_workspace_reserve(kenc_workspace *workspace, const kenc_kmodel *kmodel,
+                                   size_t rows, kith_error *err);
+void kenc_workspace_free(kenc_workspace *workspace);
+
+/* Run the model over the texts of a tile, which together have at most workspace->rows
+ * tokens. `normalize`: to unit length. A text's vector depends on that text alone. */
+void kenc_forward(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
+                  kenc_workspace *workspace, const kenc_sequence *sequences,
+                  size_t n_sequences, kith_pooling pooling, bool normalize);
+
+#endif

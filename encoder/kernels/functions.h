@@ -1,0 +1,59 @@
+/* exp2, erf and tanh, 16 lanes at a time. Own polynomials, fitted for this file by
+ * reweighted least squares on Chebyshev points; errors are those of the float code. */
+#ifndef KENC_KERNELS_FUNCTIONS_H
+#define KENC_KERNELS_FUNCTIONS_H
+
+#include "v16.h"
+
+/* 2^x for x <= 126; below -126: 2^-126. Relative error 1e-7. */
+KV_INLINE kv16 exp2_v16(kv16 x)
+{
+    x = kv_max(x, kv_set1(-126.0f));
+    kv16i n = kv_round(x);
+    kv16 f = kv_sub(x, kv_from_int(n)); /* exact */
+    kv16 p = kv_set1(0x1.41fbbap-13f);
+    p = kv_fma(p, f, kv_set1(0x1.5f3e54p-10f));
+    p = kv_fma(p, f, kv_set1(0x1.3b2d4cp-7f));
+    p = kv_fma(p, f, kv_set1(0x1.c6aee8p-5f));
+    p = kv_fma(p, f, kv_set1(0x1.ebfbdcp-3f));
+    p = kv_fma(p, f, kv_set1(0x1.62e430p-1f));
+    p = kv_fma(p, f, kv_set1(1.0f));
+    return kv_mul(p, kv_pow2(n));
+}
+
+/* erf(x) = x P(x^2) / Q(x^2), clamped at 4 where erf rounds to 1. Error 2.8e-7. */
+KV_INLINE kv16 erf_v16(kv16 x)
+{
+    x = kv_min(kv_max(x, kv_set1(-4.0f)), kv_set1(4.0f));
+    kv16 t = kv_mul(x, x);
+    kv16 p = kv_set1(0x1.090e40p-19f);
+    p = kv_fma(p, t, kv_set1(0x1.2e0776p-12f));
+    p = kv_fma(p, t, kv_set1(0x1.066090p-8f));
+    p = kv_fma(p, t, kv_set1(0x1.b600dcp-5f));
+    p = kv_fma(p, t, kv_set1(0x1.91ea10p-3f));
+    p = kv_fma(p, t, kv_set1(0x1.20dd72p+0f));
+    kv16 q = kv_set1(0x1.3a68d4p-15f);
+    q = kv_fma(q, t, kv_set1(0x1.3edad8p-10f));
+    q = kv_fma(q, t, kv_set1(0x1.fa13c2p-7f));
+    q = kv_fma(q, t, kv_set1(0x1.dd1596p-4f));
+    q = kv_fma(q, t, kv_set1(0x1.03b65ep-1f));
+    q = kv_fma(q, t, kv_set1(1.0f));
+    return kv_div(kv_mul(x, p), q);
+}
+
+/* x * Phi(x) = x / 2 * (1 + erf(x / sqrt 2)). */
+KV_INLINE kv16 gelu_v16(kv16 x)
+{
+    kv16 half = kv_mul(x, kv_set1(0.5f));
+    return kv_fma(half, erf_v16(kv_mul(x, kv_set1(0x1.6a09e6p-1f))), half);
+}
+
+/* tanh(x) = 1 - 2 / (1 + e^2x). Absolute error 2e-7. */
+KV_INLINE kv16 tanh_v16(kv16 x)
+{
+    x = kv_min(kv_max(x, kv_set1(-15.0f)), kv_set1(15.0f));
+    kv16 e = exp2_v16(kv_mul(x, kv_set1(0x1.715476p+1f))); /* 2 log2(e) */
+    return kv_sub(kv_set1(1.0f), kv_div(kv_set1(2.0f), kv_add(e, kv_set1(1.0f))));
+}
+
+#endif

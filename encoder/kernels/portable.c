@@ -1,0 +1,8 @@
+/* The reference: GCC vectors and fmaf(), for any CPU. Every other set must match it bit
+ * for bit. */
+#define KBASE_V16_PORTABLE
+#define TILE_ROWS 4
+#define TILE_PANELS 1
+#include "kernels/forward_steps.h"
+
+const kenc_kernels kenc_kernels_portable = FORWARD_STEPS;

@@ -1,0 +1,276 @@
+#include "kmodel.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "checked.h"
+#include "error.h"
+
+#define MAGIC "KITHMODL"
+#define BYTE_ORDER_MARK 0x01020304u
+#define SECTION_ALIGNMENT 4096u
+
+_Static_assert(sizeof(kenc_config) == 48, "stored as it is");
+_Static_assert(sizeof(kenc_tokenizer_rules) == 40, "stored as it is");
+_Static_assert(sizeof(kenc_header) == 344, "stored as it is");
+
+static size_t round_up(size_t n, size_t multiple)
+{
+    return (n + multiple - 1) / multiple * multiple;
+}
+
+void kenc_shape_of(const kenc_config *config, kenc_shape *shape)
+{
+    shape->hidden = config->hidden;
+    shape->width = round_up(config->hidden, KENC_PAD);
+    shape->intermediate = round_up(config->intermediate, KENC_PAD);
+    shape->head = round_up(config->hidden / config->n_heads, KENC_PANEL);
+    shape->attention = shape->head * config->n_heads;
+}
+
+/* Hands out parts of the dense section, in order. */
+typedef struct allotment {
+    const float *base;
+    size_t n_floats;
+} allotment;
+
+static const float *allot(allotment *a, size_t n)
+{
+    const float *part = a->base != NULL ? a->base + a->n_floats : NULL;
+    a->n_floats += round_up(n, KENC_PANEL);
+    return part;
+}
+
+static kenc_linear_weights allot_linear(allotment *a, size_t k, size_t n)
+{
+    const float *w = allot(a, k * n);
+    return (kenc_linear_weights){ w, allot(a, n) };
+}
+
+static kenc_norm_weights allot_norm(allotment *a, size_t width)
+{
+    const float *gamma = allot(a, width);
+    return (kenc_norm_weights){ gamma, allot(a, width) };
+}
+
+size_t kenc_weights_layout(const kenc_config *config, const float *base,
+                           kenc_weights *weights)
+{
+    kenc_shape shape;
+    kenc_shape_of(config, &shape);
+    allotment a = { base, 0 };
+    *weights = (kenc_weights){ 0 };
+    weights->embedding_norm = allot_norm(&a, shape.width);
+    for (uint32_t i = 0; i < config->n_layers; i++) {
+        kenc_layer *layer = &weights->layers[i];
+        layer->qkv = allot_linear(&a, shape.width, 3 * shape.attention);
+        layer->output = allot_linear(&a, shape.attention, shape.width);
+        layer->attention_norm = allot_norm(&a, shape.width);
+        layer->up = allot_linear(&a, shape.width, shape.intermediate);
+        layer->down = allot_linear(&a, shape.intermediate, shape.width);
+        layer->norm = allot_norm(&a, shape.width);
+    }
+    if (config->has_pooler != 0) {
+        weights->pooler = allot_linear(&a, shape.width, shape.width);
+    }
+    return a.n_floats;
+}
+
+static const void *section_data(const kenc_kmodel *kmodel, kenc_section section)
+{
+    return kmodel->map.data + kmodel->header->sections[section].offset;
+}
+
+static kith_status check_header(const char *path, const kenc_header *header,
+                                size_t n_bytes, kith_error *err)
+{
+    if (n_bytes < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0) {
+        return kbase_fail(err, KITH_CORRUPT, "%s is no .kmodel file: make one with `kith "
+                          "model import`", path);
+    }
+    if (header->byte_order != BYTE_ORDER_MARK || header->version != KENC_FORMAT_VERSION) {
+        return kbase_fail(err, KITH_VERSION, "%s has format version %" PRIu32 ", this kith "
+                          "reads version %d: import the model again", path,
+                          header->version, KENC_FORMAT_VERSION);
+    }
+    if (header->checksum != kbase_hash64(header, offsetof(kenc_header, checksum))) {
+        return kbase_fail(err, KITH_CORRUPT, "%s: the header is damaged: import the model "
+                          "again", path);
+    }
+    if (header->file_bytes != n_bytes) {
+        return kbase_fail(err, KITH_CORRUPT, "%s has %zu bytes instead of %" PRIu64
+                          ": import the model again", path, n_bytes, header->file_bytes);
+    }
+    for (size_t i = 0; i < KENC_SECTION_COUNT; i++) {
+        const kenc_section_entry *entry = &header->sections[i];
+        if (entry->offset % SECTION_ALIGNMENT != 0 || entry->offset > n_bytes ||
+            entry->n_bytes > n_bytes - entry->offset) {
+            return kbase_fail(err, KITH_CORRUPT, "%s: section %zu lies outside the file",
+                              path, i);
+        }
+    }
+    if (memchr(header->name, '\0', sizeof(header->name)) == NULL) {
+        return kbase_fail(err, KITH_CORRUPT, "%s: the model's name does not end", path);
+    }
+    return kenc_config_check(&header->config, err);
+}
+
+/* Sections of floats are as long as the configuration needs. */
+static kith_status check_lengths(const char *path, const kenc_header *header,
+                                 kith_error *err)
+{
+    kenc_shape shape;
+    kenc_weights weights;
+    kenc_shape_of(&header->config, &shape);
+    const size_t wanted[KENC_SECTION_COUNT] = {
+        [KENC_SECTION_WORDS] = header->config.vocabulary * shape.width,
+        [KENC_SECTION_POSITIONS] = header->config.max_positions * shape.width,
+        [KENC_SECTION_DENSE] = kenc_weights_layout(&header->config, NULL, &weights),
+    };
+    for (size_t i = KENC_SECTION_WORDS; i < KENC_SECTION_COUNT; i++) {
+        if (header->sections[i].n_bytes != wanted[i] * sizeof(float)) {
+            return kbase_fail(err, KITH_CORRUPT, "%s: section %zu has %" PRIu64
+                              " bytes instead of %zu", path, i,
+                              header->sections[i].n_bytes, wanted[i] * sizeof(float));
+        }
+    }
+    return KITH_OK;
+}
+
+kith_status kenc_kmodel_check_section(const kenc_kmodel *kmodel, kenc_section section,
+                                      kith_error *err)
+{
+    const kenc_section_entry *entry = &kmodel->header->sections[section];
+    if (kbase_hash64(section_data(kmodel, section), entry->n_bytes) != entry->checksum) {
+        return kbase_fail(err, KITH_CORRUPT, "model %s: section %d is damaged: import the "
+                          "model again", kmodel->header->name, (int)section);
+    }
+    return KITH_OK;
+}
+
+static kith_status open_sections(kenc_kmodel *kmodel, kith_error *err)
+{
+    const kenc_header *header = kmodel->header;
+    kith_status status = KITH_OK;
+    for (int i = 0; i < KENC_SECTION_COUNT && status == KITH_OK; i++) {
+        if (i != KENC_SECTION_WORDS) {
+            status = kenc_kmodel_check_section(kmodel, (kenc_section)i, err);
+        }
+    }
+    if (status != KITH_OK) {
+        return status;
+    }
+    kenc_shape_of(&header->config, &kmodel->shape);
+    kmodel->words = section_data(kmodel, KENC_SECTION_WORDS);
+    kmodel->positions = section_data(kmodel, KENC_SECTION_POSITIONS);
+    kenc_weights_layout(&header->config, section_data(kmodel, KENC_SECTION_DENSE),
+                        &kmodel->weights);
+    kmodel->tokenizer.rules = header->rules;
+    status = kenc_vocabulary_view(section_data(kmodel, KENC_SECTION_VOCABULARY),
+                                  header->sections[KENC_SECTION_VOCABULARY].n_bytes,
+                                  &kmodel->tokenizer.vocabulary, err);
+    const kenc_tokenizer_rules *rules = &header->rules;
+    uint32_t n = kmodel->tokenizer.vocabulary.n_tokens;
+    if (status == KITH_OK && (n > header->config.vocabulary || rules->cls >= n ||
+                              rules->sep >= n || rules->unk >= n)) {
+        status = kbase_fail(err, KITH_CORRUPT, "model %s: the vocabulary of %" PRIu32
+                            " does not fit the %" PRIu32 " word embeddings", header->name,
+                            n, header->config.vocabulary);
+    }
+    return status;
+}
+
+kith_status kenc_kmodel_open(const char *path, kenc_kmodel *kmodel, kith_error *err)
+{
+    *kmodel = (kenc_kmodel){ 0 };
+    kbase_file file = KBASE_FILE_INIT;
+    kith_status status = kbase_file_open(&file, path, O_RDONLY, 0, err);
+    if (status != KITH_OK) {
+        return status;
+    }
+    status = kbase_map_file(&file, 0, &kmodel->map, err);
+    kbase_file_close(&file);
+    if (status != KITH_OK) {
+        return status;
+    }
+    kmodel->header = (const void *)kmodel->map.data;
+    status = check_header(path, kmodel->header, kmodel->map.n_bytes, err);
+    if (status == KITH_OK) {
+        status = check_lengths(path, kmodel->header, err);
+    }
+    if (status == KITH_OK) {
+        status = open_sections(kmodel, err);
+    }
+    if (status != KITH_OK) {
+        kenc_kmodel_close(kmodel);
+    }
+    return status;
+}
+
+void kenc_kmodel_close(kenc_kmodel *kmodel)
+{
+    kbase_unmap(&kmodel->map);
+    *kmodel = (kenc_kmodel){ 0 };
+}
+
+static void fill_header(kenc_header *header, const kith_text *contents)
+{
+    memcpy(header->magic, MAGIC, sizeof(header->magic));
+    header->version = KENC_FORMAT_VERSION;
+    header->byte_order = BYTE_ORDER_MARK;
+    uint64_t at = round_up(sizeof(*header), SECTION_ALIGNMENT);
+    for (size_t i = 0; i < KENC_SECTION_COUNT; i++) {
+        header->sections[i] = (kenc_section_entry){
+            at, contents[i].n_bytes, kbase_hash64(contents[i].data, contents[i].n_bytes)
+        };
+        header->file_bytes = at + contents[i].n_bytes;
+        at = round_up(header->file_bytes, SECTION_ALIGNMENT);
+    }
+    header->checksum = kbase_hash64(header, offsetof(kenc_header, checksum));
+}
+
+kith_status kenc_kmodel_write(const char *path, kenc_header *header,
+                              const kith_text contents[KENC_SECTION_COUNT],
+                              kith_error *err)
+{
+    fill_header(header, contents);
+    kbase_new_file out = KBASE_NEW_FILE_INIT;
+    kith_status status = kbase_new_file_begin(&out, path, err);
+    if (status != KITH_OK) {
+        return status;
+    }
+    status = kbase_file_write(&out.file, header, sizeof(*header), 0, err);
+    for (size_t i = 0; i < KENC_SECTION_COUNT && status == KITH_OK; i++) {
+        status = kbase_file_write(&out.file, contents[i].data, contents[i].n_bytes,
+                                  header->sections[i].offset, err);
+    }
+    if (status != KITH_OK) {
+        kbase_new_file_abort(&out);
+        return status;
+    }
+    return kbase_new_file_commit(&out, err);
+}
+
+void kenc_fingerprint(const kenc_kmodel *kmodel, kith_precision precision, char out[33])
+{
+    const struct {
+        uint32_t numerics;
+        uint32_t precision;
+        unsigned char weights[KBASE_SHA256_BYTES];
+        uint64_t vocabulary;
+        kenc_config config;
+        kenc_tokenizer_rules rules;
+    } decides = {
+        KENC_NUMERICS_VERSION, (uint32_t)precision, { 0 },
+        kmodel->header->sections[KENC_SECTION_VOCABULARY].checksum,
+        kmodel->header->config, kmodel->header->rules,
+    };
+    unsigned char bytes[sizeof(decides)];
+    memcpy(bytes, &decides, sizeof(decides));
+    memcpy(bytes + offsetof(__typeof__(decides), weights), kmodel->header->weights_sha256,
+           KBASE_SHA256_BYTES);
+    kbase_hash128 hash = kbase_hash128_of(bytes, sizeof(bytes));
+    snprintf(out, 33, "%016" PRIx64 "%016" PRIx64, hash.high, hash.low);
+}

@@ -1,0 +1,119 @@
+/* The .kmodel file: everything that decides a vector, mapped into memory and used in
+ * place. docs/format.md gives the bytes. */
+#ifndef KENC_KMODEL_H
+#define KENC_KMODEL_H
+
+#include "checksum.h"
+#include "file.h"
+#include "forward_kernels.h"
+#include "kith.h"
+#include "model_config.h"
+#include "tokenizer.h"
+
+#define KENC_FORMAT_VERSION 0
+/* Rises when the same file and text give other bits than before. */
+#define KENC_NUMERICS_VERSION 0
+
+#define KENC_MAX_NAME 64
+#define KENC_MAX_LAYERS 48
+
+typedef enum kenc_section {
+    KENC_SECTION_SOURCES,    /* "SHA256  NAME" lines */
+    KENC_SECTION_VOCABULARY, /* kenc_vocabulary_pack() */
+    KENC_SECTION_WORDS,      /* f32 [vocabulary][padded width] */
+    KENC_SECTION_POSITIONS,  /* f32 [positions][padded width], token type 0 added */
+    KENC_SECTION_DENSE,      /* f32, kenc_weights_layout() */
+    KENC_SECTION_COUNT
+} kenc_section;
+
+typedef struct kenc_section_entry {
+    uint64_t offset;
+    uint64_t n_bytes;
+    uint64_t checksum; /* XXH3-64 */
+} kenc_section_entry;
+
+/* The first bytes of the file. */
+typedef struct kenc_header {
+    char magic[8];
+    uint32_t version;
+    uint32_t byte_order;
+    uint64_t file_bytes;
+    char name[KENC_MAX_NAME + 8]; /* NUL-terminated */
+    unsigned char weights_sha256[KBASE_SHA256_BYTES];
+    kenc_config config;
+    kenc_tokenizer_rules rules;
+    kenc_section_entry sections[KENC_SECTION_COUNT];
+    uint64_t checksum; /* XXH3-64 of everything before it */
+} kenc_header;
+
+/* Widths with their padding. */
+typedef struct kenc_shape {
+    size_t hidden;       /* true width */
+    size_t width;        /* padded */
+    size_t intermediate; /* padded */
+    size_t head;         /* padded width of a head */
+    size_t attention;    /* n_heads * head */
+} kenc_shape;
+
+typedef struct kenc_linear_weights {
+    const float *w; /* packed [k, n] */
+    const float *bias;
+} kenc_linear_weights;
+
+typedef struct kenc_norm_weights {
+    const float *gamma;
+    const float *beta;
+} kenc_norm_weights;
+
+typedef struct kenc_layer {
+    kenc_linear_weights qkv;
+    kenc_linear_weights output;
+    kenc_norm_weights attention_norm;
+    kenc_linear_weights up;
+    kenc_linear_weights down;
+    kenc_norm_weights norm;
+} kenc_layer;
+
+typedef struct kenc_weights {
+    kenc_norm_weights embedding_norm;
+    kenc_layer layers[KENC_MAX_LAYERS];
+    kenc_linear_weights pooler; /* unset without one */
+} kenc_weights;
+
+void kenc_shape_of(const kenc_config *config, kenc_shape *shape);
+
+/* Where each array of the dense section lies: fills in `weights` from `base`, the section's
+ * first float, and returns how many floats the section has. */
+size_t kenc_weights_layout(const kenc_config *config, const float *base,
+                           kenc_weights *weights);
+
+/* A file that is open. */
+typedef struct kenc_kmodel {
+    kbase_map map;
+    const kenc_header *header;
+    kenc_shape shape;
+    kenc_tokenizer tokenizer;
+    kenc_weights weights;
+    const float *words;
+    const float *positions;
+} kenc_kmodel;
+
+/* Map and check: size, header, section table and the checksum of every section but the
+ * word embeddings. */
+kith_status kenc_kmodel_open(const char *path, kenc_kmodel *kmodel, kith_error *err);
+void kenc_kmodel_close(kenc_kmodel *kmodel);
+
+/* Compare a section with its checksum. */
+kith_status kenc_kmodel_check_section(const kenc_kmodel *kmodel, kenc_section section,
+                                      kith_error *err);
+
+/* Write a file; contents[s] is the content of section s. Of header, name, digest, config
+ * and rules are given, the rest is filled in here. */
+kith_status kenc_kmodel_write(const char *path, kenc_header *header,
+                              const kith_text contents[KENC_SECTION_COUNT],
+                              kith_error *err);
+
+/* 32 hex digits and NUL: what decides the vectors, in this precision. */
+void kenc_fingerprint(const kenc_kmodel *kmodel, kith_precision precision, char out[33]);
+
+#endif

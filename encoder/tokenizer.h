@@ -1,0 +1,65 @@
+/* Text to WordPiece ids, equal to the Hugging Face fast BERT tokenizer.
+ *
+ * Steps, in its order: literal special tokens ("[CLS]" ...) are split out of the raw
+ * text; clean-up; spaces around CJK ideographs; NFD and removal of accents; lowercase;
+ * split at white space and punctuation; longest match first in the vocabulary. */
+#ifndef KENC_TOKENIZER_H
+#define KENC_TOKENIZER_H
+
+#include "kith.h"
+#include "memory.h"
+#include "vocabulary.h"
+
+/* A longer word is unknown whatever the rules say. */
+#define KENC_MAX_WORD_CHARACTERS 1000
+
+/* What a model folder says about its tokenizer. */
+typedef struct kenc_tokenizer_rules {
+    uint32_t lowercase;             /* 0 or 1 */
+    uint32_t strip_accents;         /* 0 or 1; 1 includes NFD */
+    uint32_t clean_text;            /* 0 or 1 */
+    uint32_t space_cjk;             /* 0 or 1: ideographs become words of their own */
+    uint32_t max_word_characters;   /* a longer word is one unknown token */
+    uint32_t cls, sep, unk, pad, mask; /* ids */
+} kenc_tokenizer_rules;
+
+typedef struct kenc_tokenizer {
+    kenc_tokenizer_rules rules;
+    kenc_vocabulary vocabulary;
+} kenc_tokenizer;
+
+/* Read tokenizer.json (content given, NUL-terminated) or, when that is NULL, vocab.txt
+ * and tokenizer_config.json (may be NULL) into rules and a packed vocabulary, which is
+ * appended to `vocabulary`. Refuses by name what is no BERT WordPiece tokenizer.
+ * truncation and padding in tokenizer.json are ignored. KITH_UNSUPPORTED, KITH_INVALID,
+ * KITH_NOMEM. */
+kith_status kenc_tokenizer_import(const char *tokenizer_json, const char *vocab_txt,
+                                  const char *tokenizer_config,
+                                  kenc_tokenizer_rules *rules, kbase_buffer *vocabulary,
+                                  kith_error *err);
+
+/* The result: arrays that grow; reuse one over many texts. Start from zeros.
+ * [first, last) are the bytes of the text that the piece stands for, accents that were
+ * removed from it included; [CLS] stands for 0, 0, [SEP] for n_bytes, n_bytes. */
+typedef struct kenc_token_list {
+    size_t n_tokens;
+    size_t capacity;
+    uint32_t *ids;
+    uint64_t *first;
+    uint64_t *last;
+    size_t n_dropped;
+} kenc_token_list;
+
+/* Tokenize one text. `list` is cleared first. max_tokens counts [CLS] and [SEP]; 0: no
+ * limit. What does not fit is counted in n_dropped: the result is the first
+ * max_tokens - 1 ids of the full sequence and [SEP]. Linear in the length of the text.
+ * Thread-safe: yes, on different lists. Fails only with KITH_NOMEM; the list is then
+ * empty. */
+kith_status kenc_tokenize(const kenc_tokenizer *tokenizer, const char *text,
+                          size_t n_bytes, size_t max_tokens, kenc_token_list *list,
+                          kith_error *err);
+
+/* Release the arrays; the list is then all zeros. */
+void kenc_token_list_free(kenc_token_list *list);
+
+#endif
