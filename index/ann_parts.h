@@ -1,0 +1,55 @@
+/* What the files of the approximate index share: ann.c searches, ann_build.c builds,
+ * calibrate.c measures, ann_file.c stores. */
+#ifndef KIDX_ANN_PARTS_H
+#define KIDX_ANN_PARTS_H
+
+#include <pthread.h>
+
+#include "ann.h"
+#include "faiss/ops.h"
+
+struct kidx_ann {
+    const kidx_faiss_ops *ops;
+    kidx_faiss *index;
+    uint32_t dim;
+    uint64_t n_vectors;    /* in the index: the rows alive when it was built */
+    uint64_t *ordinals;    /* of the vectors 0 .. n_vectors-1; NULL: ids are ordinals */
+    pthread_rwlock_t lock; /* taken for writing to change nprobe */
+    uint32_t nprobe;       /* set now; 0: an index without lists */
+    kidx_ann_info info;
+};
+
+/* An index without content; NULL when memory is out. */
+kidx_ann *kidx_ann_new(const kidx_faiss_ops *ops, uint32_t dim);
+
+/* f32 vectors of unit length from the rows with these ordinals; a row that is zero or not
+ * finite becomes zeros. out: n * dim floats. */
+void kidx_ann_decode(kbase_isa isa, const kidx_rows *rows, const uint64_t *ordinals,
+                     size_t n, float *out);
+
+/* Candidates that a search for m hits asks of FAISS: steps, so that every m up to a
+ * measured k is searched with at least as many as were measured for that k. */
+size_t kidx_ann_n_candidates(size_t m);
+
+/* kidx_ann_search() with the number of candidates given. */
+kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
+                                 const kidx_rows *rows, const float *queries,
+                                 size_t n_queries, uint32_t nprobe, size_t n_candidates,
+                                 size_t m, kidx_hit *hits, size_t *counts,
+                                 kith_error *err);
+
+/* kidx_ann_load() with these functions instead of the module's (NULL: the module's), so
+ * that the frame can be tested without FAISS. */
+kith_status kidx_ann_load_with(const kidx_faiss_ops *ops, const char *path,
+                               const char *fingerprint, uint32_t dim, kidx_ann **ann,
+                               kith_error *err);
+
+/* Rows held out of training to measure recall, of n live ones. */
+size_t kidx_ann_n_held_out(uint64_t n_live);
+
+/* Measure recall with these stored rows as queries, into ann->info.recall. */
+kith_status kidx_ann_calibrate(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
+                               const kidx_rows *rows, const uint64_t *held_out, size_t n,
+                               kidx_progress progress, void *context, kith_error *err);
+
+#endif

@@ -1,0 +1,204 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ann_parts.h"
+#include "error.h"
+#include "select.h"
+
+/* The k that are measured. A planner uses the next one upward. */
+static const uint32_t measured_k[] = { 1, 10, 100 };
+
+#define N_K (sizeof(measured_k) / sizeof(measured_k[0]))
+#define MAX_K 100
+#define MAX_M (MAX_K + 1) /* the row that is the query finds itself */
+
+/* Every higher nprobe would find no more. */
+#define SATURATED 0.9995
+
+typedef struct calibration {
+    kidx_ann *ann;
+    kbase_isa isa;
+    kbase_pool *pool;
+    const kidx_rows *rows;
+    uint64_t *ordinals; /* the queries are these rows */
+    size_t n;
+    float *queries;
+    float *truth; /* [n, N_K]: score of the k-th nearest row */
+    kidx_hit *hits; /* [n, MAX_M] */
+    size_t *counts;
+    kidx_recall_point points[N_K][KIDX_MAX_POINTS / N_K];
+    size_t n_points; /* for each k */
+} calibration;
+
+/* Lower end of Wilson's one-sided 95 % interval for a proportion p of n.
+ *
+ * A query finds a share of its k neighbours. Shares lie in [0, 1], so their variance is at
+ * most p (1 - p), that of queries which find all or nothing; taking it, with n the number
+ * of queries and not of neighbours, the bound holds however the misses of one query hang
+ * together. For k > 1 it is lower than it need be. */
+static double lower_bound(double p, double n)
+{
+    const double z = 1.645;
+    double z2 = z * z;
+    double centre = p + z2 / (2 * n);
+    double spread = z * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+    double bound = (centre - spread) / (1 + z2 / n);
+    return bound > 0 ? bound : 0;
+}
+
+/* Drop the row that is the query; returns the hits left. */
+static size_t leave_out(kidx_hit *hits, size_t n, uint64_t ordinal)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (hits[i].ordinal != ordinal) {
+            hits[kept++] = hits[i];
+        }
+    }
+    return kept;
+}
+
+/* The rows as queries, those of zeros left out: they are near to nothing. */
+static void decode_queries(calibration *c, const uint64_t *held_out, size_t n)
+{
+    uint32_t dim = c->rows->dim;
+    for (size_t i = 0; i < n; i++) {
+        float *query = c->queries + c->n * dim;
+        kidx_ann_decode(c->isa, c->rows, &held_out[i], 1, query);
+        bool is_zero = true;
+        for (uint32_t j = 0; j < dim && is_zero; j++) {
+            is_zero = query[j] == 0;
+        }
+        if (!is_zero) {
+            c->ordinals[c->n++] = held_out[i];
+        }
+    }
+}
+
+/* Rows with a tie for the k-th place are as good as each other: what counts is its score. */
+static kith_status find_truth(calibration *c, kith_error *err)
+{
+    kith_status status = kidx_scan(c->isa, c->pool, c->rows, c->queries, c->n, MAX_M,
+                                   c->hits, c->counts, err);
+    for (size_t q = 0; q < c->n && status == KITH_OK; q++) {
+        kidx_hit *hits = c->hits + q * MAX_M;
+        size_t n = leave_out(hits, c->counts[q], c->ordinals[q]);
+        for (size_t i = 0; i < N_K; i++) {
+            /* Training needs several times MAX_M rows, so n is enough. */
+            size_t last = measured_k[i] < n ? measured_k[i] - 1 : n - 1;
+            c->truth[q * N_K + i] = hits[last].score;
+        }
+    }
+    return status;
+}
+
+/* Mean share of the true k nearest that the hits hold, over all queries. */
+static double recall_of(const calibration *c, size_t m, size_t i)
+{
+    double sum = 0;
+    for (size_t q = 0; q < c->n; q++) {
+        size_t found = 0;
+        size_t n = c->counts[q] < measured_k[i] ? c->counts[q] : measured_k[i];
+        while (found < n && c->hits[q * m + found].score >= c->truth[q * N_K + i]) {
+            found++;
+        }
+        sum += (double)found / measured_k[i];
+    }
+    return sum / (double)c->n;
+}
+
+/* One nprobe: each k is searched as kidx_ann_search() does it. What was found for a k
+ * serves the smaller ones that have the same candidates. */
+static kith_status measure(calibration *c, uint32_t nprobe, double *worst, kith_error *err)
+{
+    *worst = 1;
+    size_t m = 0;
+    for (size_t i = N_K; i-- > 0;) {
+        uint32_t k = measured_k[i];
+        size_t n_candidates = kidx_ann_n_candidates(k);
+        if (m == 0 || n_candidates != kidx_ann_n_candidates(measured_k[i + 1])) {
+            m = k + 1;
+            kith_status status =
+                kidx_ann_search_with(c->ann, c->isa, c->pool, c->rows, c->queries, c->n,
+                                     nprobe, n_candidates, m, c->hits, c->counts, err);
+            if (status != KITH_OK) {
+                return status;
+            }
+            for (size_t q = 0; q < c->n; q++) {
+                c->counts[q] = leave_out(c->hits + q * m, c->counts[q], c->ordinals[q]);
+            }
+        }
+        double recall = recall_of(c, m, i);
+        *worst = recall < *worst ? recall : *worst;
+        c->points[i][c->n_points] =
+            (kidx_recall_point){ k, nprobe, lower_bound(recall, (double)c->n) };
+    }
+    c->n_points++;
+    return KITH_OK;
+}
+
+static kith_status sweep(calibration *c, kidx_progress progress, void *context,
+                         kith_error *err)
+{
+    uint32_t n_lists = c->ann->info.n_lists;
+    uint32_t nprobe = n_lists > 0 ? 1 : 0;
+    for (;;) {
+        double worst;
+        if (progress != NULL) {
+            progress(context, "measure", n_lists > 0 ? log2(nprobe) / (log2(n_lists) + 1) : 0);
+        }
+        kith_status status = measure(c, nprobe, &worst, err);
+        if (status != KITH_OK || worst >= SATURATED || nprobe == n_lists ||
+            c->n_points == KIDX_MAX_POINTS / N_K) {
+            return status;
+        }
+        nprobe = nprobe < n_lists / 2 ? nprobe * 2 : n_lists;
+    }
+}
+
+static void store(const calibration *c, kidx_recall_table *table)
+{
+    table->n_points = 0;
+    table->n_queries = (uint32_t)c->n;
+    for (size_t i = 0; i < N_K; i++) {
+        for (size_t j = 0; j < c->n_points; j++) {
+            table->points[table->n_points++] = c->points[i][j];
+        }
+    }
+}
+
+kith_status kidx_ann_calibrate(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
+                               const kidx_rows *rows, const uint64_t *held_out, size_t n,
+                               kidx_progress progress, void *context, kith_error *err)
+{
+    calibration c = { .ann = ann, .isa = isa, .pool = pool, .rows = rows };
+    c.ordinals = kbase_calloc(n, sizeof(*c.ordinals));
+    c.queries = kbase_alloc_aligned(n * rows->dim, sizeof(*c.queries));
+    c.truth = kbase_calloc(n * N_K, sizeof(*c.truth));
+    c.hits = kbase_calloc(n * MAX_M, sizeof(*c.hits));
+    c.counts = kbase_calloc(n, sizeof(*c.counts));
+    kith_status status = KITH_OK;
+    if (c.ordinals == NULL || c.queries == NULL || c.truth == NULL || c.hits == NULL ||
+        c.counts == NULL) {
+        status = kbase_fail_memory(err, n * MAX_M * sizeof(*c.hits));
+        goto out;
+    }
+    decode_queries(&c, held_out, n);
+    if (c.n > 0) {
+        status = find_truth(&c, err);
+    }
+    if (c.n > 0 && status == KITH_OK) {
+        status = sweep(&c, progress, context, err);
+    }
+    if (status == KITH_OK) {
+        store(&c, &ann->info.recall);
+    }
+out:
+    free(c.counts);
+    free(c.hits);
+    free(c.truth);
+    free(c.queries);
+    free(c.ordinals);
+    return status;
+}

@@ -1,0 +1,6 @@
+/* The reference: GCC vector types and fmaf(). */
+#define KBASE_V16_PORTABLE 1
+#define TILE_QUERIES 4
+#include "kernels/score.h"
+
+const kidx_kernels kidx_kernels_portable = KERNELS;

@@ -1,0 +1,152 @@
+#include "plan.h"
+
+#include <stdio.h>
+
+/* Measured on one thread of a 2024 server (docs/benchmarks.md): 50,000 to 75,000 vectors of
+ * 384 numbers. Only their ratios decide. */
+#define SCAN_BYTES_A_SECOND 30e9
+#define CENTROID_BYTES_A_SECOND 48e9
+#define CODE_BYTES_A_SECOND 15e9
+#define RERANK_SECONDS 25e-6
+#define LOAD_SECONDS 25e-3 /* libkith-faiss.so and what it needs */
+#define LOAD_BYTES_A_SECOND 2e9
+
+static double scan_seconds(uint64_t n_rows, uint32_t dim)
+{
+    return (double)n_rows * dim * 2 / SCAN_BYTES_A_SECOND;
+}
+
+static double ann_seconds(const kidx_plan_request *request, const kidx_ann_info *info,
+                          uint32_t nprobe)
+{
+    uint64_t n_delta = request->n_rows > info->covers ? request->n_rows - info->covers : 0;
+    double share = info->n_lists > 0 ? (double)nprobe / info->n_lists : 1;
+    return RERANK_SECONDS + scan_seconds(n_delta, request->dim) +
+           (double)info->n_lists * request->dim * 4 / CENTROID_BYTES_A_SECOND +
+           share * (double)info->n_bytes / CODE_BYTES_A_SECOND;
+}
+
+/* The measured k that answers for this one: the next upward; 0: none. */
+static uint32_t measured_k(const kidx_recall_table *table, size_t k)
+{
+    for (uint32_t i = 0; i < table->n_points; i++) {
+        if (table->points[i].k >= k) {
+            return table->points[i].k;
+        }
+    }
+    return 0;
+}
+
+/* The least nprobe that was measured to keep the promise. */
+static const kidx_recall_point *find_by_recall(const kidx_recall_table *table, uint32_t k,
+                                               double min_recall)
+{
+    for (uint32_t i = 0; i < table->n_points; i++) {
+        const kidx_recall_point *p = &table->points[i];
+        if (p->k == k && p->recall >= min_recall) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* The bound for an nprobe that the caller chose: that of the next one downward. */
+static double recall_at(const kidx_recall_table *table, uint32_t k, uint32_t nprobe)
+{
+    double recall = -1;
+    for (uint32_t i = 0; i < table->n_points; i++) {
+        const kidx_recall_point *p = &table->points[i];
+        if (p->k == k && p->nprobe <= nprobe) {
+            recall = p->recall;
+        }
+    }
+    return recall;
+}
+
+static void choose_exact(kidx_plan *plan)
+{
+    plan->exact = true;
+    plan->nprobe = 0;
+    plan->recall = 1;
+}
+
+/* The caller asked for this nprobe. */
+static void take_given(const kidx_plan_request *request, const kidx_ann_info *info,
+                       kidx_plan *plan)
+{
+    uint32_t k = measured_k(&info->recall, request->k);
+    plan->exact = false;
+    plan->nprobe = request->nprobe < info->n_lists ? request->nprobe : info->n_lists;
+    plan->recall = k > 0 ? recall_at(&info->recall, k, plan->nprobe) : -1;
+    if (plan->recall < 0) {
+        snprintf(plan->reason, sizeof(plan->reason),
+                 "approximate: %s, nprobe %u as asked, recall not measured for k = %zu",
+                 info->factory, plan->nprobe, request->k);
+    } else {
+        snprintf(plan->reason, sizeof(plan->reason),
+                 "approximate: %s, nprobe %u as asked, recall at least %.3f at k = %u",
+                 info->factory, plan->nprobe, plan->recall, k);
+    }
+}
+
+/* Scan, or the point of the table that keeps the promise: whichever takes less time. */
+static void take_cheaper(const kidx_plan_request *request, const kidx_ann_info *info,
+                         const kidx_recall_point *point, kidx_plan *plan)
+{
+    double n = request->n_queries > 0 ? (double)request->n_queries : 1;
+    double scan = n * scan_seconds(request->n_rows, request->dim);
+    double load = request->loaded
+                      ? 0
+                      : LOAD_SECONDS + (double)info->n_bytes / LOAD_BYTES_A_SECOND;
+    double ann = n * ann_seconds(request, info, point->nprobe);
+    if (request->use != KITH_USE_ANN_ALWAYS && scan <= load + ann) {
+        choose_exact(plan);
+        snprintf(plan->reason, sizeof(plan->reason),
+                 "exact: %.0f %s over %llu rows scan in about %.1f ms, the index takes %.1f "
+                 "(%.1f to load)",
+                 n, n > 1 ? "queries" : "query", (unsigned long long)request->n_rows,
+                 scan * 1e3, (load + ann) * 1e3, load * 1e3);
+        return;
+    }
+    plan->exact = false;
+    plan->nprobe = point->nprobe;
+    plan->recall = point->recall;
+    snprintf(plan->reason, sizeof(plan->reason),
+             "approximate: %s, nprobe %u, recall at least %.3f at k = %u (%.3f wanted); "
+             "about %.1f ms, a scan %.1f",
+             info->factory, point->nprobe, point->recall, point->k, request->min_recall,
+             (load + ann) * 1e3, scan * 1e3);
+}
+
+void kidx_plan_choose(const kidx_plan_request *request, const kidx_ann_info *info,
+                      kidx_plan *plan)
+{
+    if (request->use == KITH_USE_ANN_NEVER || info == NULL) {
+        choose_exact(plan);
+        snprintf(plan->reason, sizeof(plan->reason), "exact: %s",
+                 request->use == KITH_USE_ANN_NEVER ? "as asked"
+                                                    : "there is no approximate index");
+        return;
+    }
+    if (request->nprobe > 0) {
+        take_given(request, info, plan);
+        return;
+    }
+    uint32_t k = measured_k(&info->recall, request->k);
+    const kidx_recall_point *point =
+        k > 0 ? find_by_recall(&info->recall, k, request->min_recall) : NULL;
+    if (point != NULL) {
+        take_cheaper(request, info, point, plan);
+        return;
+    }
+    choose_exact(plan);
+    if (k == 0) {
+        snprintf(plan->reason, sizeof(plan->reason),
+                 "exact: recall of %s was not measured for k = %zu", info->factory,
+                 request->k);
+    } else {
+        snprintf(plan->reason, sizeof(plan->reason),
+                 "exact: no nprobe of %s was measured to reach recall %.3f at k = %u",
+                 info->factory, request->min_recall, k);
+    }
+}
