@@ -1,0 +1,85 @@
+/* What the files of src/ share: the collection and its view of the store. */
+#ifndef KITH_COLLECTION_H
+#define KITH_COLLECTION_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "ann.h"
+#include "encoder.h"
+#include "kith.h"
+#include "memory.h"
+#include "rows.h"
+#include "store.h"
+
+struct kith_model {
+    kenc_model *encoder;
+    kith_model_info info;
+};
+
+/* An approximate index that was found beside the store. Shared by the views that use it. */
+typedef struct kith_ann_slot {
+    unsigned n_references;
+    char name[64];     /* below derived/ */
+    kidx_ann_info info;
+    kidx_ann *ann;     /* NULL until a search wants it */
+    char problem[128]; /* why it cannot be used, or empty */
+} kith_ann_slot;
+
+/* One committed state, ready for searching. Immutable but for ann->ann. */
+typedef struct kith_view {
+    unsigned n_references;
+    uint64_t transaction;
+    uint64_t n_records;
+    uint64_t n_passages;
+    uint64_t *dead;
+    kidx_rows rows;
+    kith_ann_slot *ann; /* NULL: there is none */
+} kith_view;
+
+struct kith_collection {
+    char *path;       /* NAME.kith */
+    char *generation; /* NAME.kith/g000001 */
+    kith_model *model;
+    bool read_only;
+    pid_t pid;
+    kbase_isa isa;
+    kstore *store;
+    pthread_mutex_t mutex; /* guards view, the reference counts and has_writer */
+    kith_view *view;       /* the newest one; NULL at first */
+    bool has_writer;
+    pthread_mutex_t load_mutex; /* held while an approximate index is read */
+    pthread_mutex_t pool_mutex; /* held while the pool runs */
+    kbase_pool *pool;
+};
+
+/* KITH_INVALID after fork(). */
+kith_status kith_check_process(const kith_collection *collection, kith_error *err);
+
+/* The view of a snapshot, made when the store has changed. Give it back with release. */
+kith_status kith_view_acquire(kith_collection *collection, const kstore_snapshot *snapshot,
+                              kith_view **view, kith_error *err);
+void kith_view_release(kith_collection *collection, kith_view *view);
+
+/* The path of a derived file, allocated; NULL when memory is out. */
+char *kith_derived_path(const kith_collection *collection, const char *name);
+
+/* What is known of the view's approximate index: NULL when there is none or it cannot be
+ * used. *loaded: it is in memory. */
+const kidx_ann_info *kith_view_ann_info(kith_collection *collection, const kith_view *view,
+                                        bool *loaded);
+
+/* Load the view's approximate index if it is not in memory. A failure is kept as its
+ * problem; the caller then searches exactly. */
+kith_status kith_view_load_ann(kith_collection *collection, kith_view *view,
+                               kith_error *err);
+
+/* The collection's pool, if no other thread uses it now (give it back), else NULL. */
+kbase_pool *kith_pool_take(kith_collection *collection);
+void kith_pool_give_back(kith_collection *collection, kbase_pool *pool);
+
+/* Copy a stored record into an arena. KITH_NOMEM. */
+kith_status kith_record_copy(kbase_arena *arena, const kstore_record *stored,
+                             kith_record *record, kith_error *err);
+
+#endif

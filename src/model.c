@@ -1,0 +1,108 @@
+/* The public functions of a model: thin, over encoder/. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "collection.h"
+#include "error.h"
+
+const char *kith_version(void)
+{
+    return "0.1.0";
+}
+
+kith_status kith_model_import(const char *dir, const char *name, const char *out_path,
+                              kith_error *err)
+{
+    if (dir == NULL || name == NULL || out_path == NULL) {
+        return kbase_fail(err, KITH_INVALID, "a folder, a name and a file are needed");
+    }
+    return kenc_import(dir, name, out_path, err);
+}
+
+kith_status kith_model_open(const char *path, const kith_model_opts *opts, kith_model **out,
+                            kith_error *err)
+{
+    kith_model_opts complete = KITH_MODEL_OPTS_INIT;
+    if (path == NULL || out == NULL) {
+        return kbase_fail(err, KITH_INVALID, "a model file is needed");
+    }
+    if (opts != NULL) {
+        if (opts->size > sizeof(complete)) {
+            return kbase_fail(err, KITH_INVALID, "kith_model_opts is of a newer kith.h");
+        }
+        memcpy(&complete, opts, opts->size);
+    }
+    kith_model *model = calloc(1, sizeof(*model));
+    if (model == NULL) {
+        return kbase_fail_memory(err, sizeof(*model));
+    }
+    kith_status status = kenc_model_open(path, &complete, &model->encoder, err);
+    if (status != KITH_OK) {
+        free(model);
+        return status;
+    }
+    kenc_model_get_info(model->encoder, &model->info);
+    *out = model;
+    return KITH_OK;
+}
+
+void kith_model_close(kith_model *model)
+{
+    if (model != NULL) {
+        kenc_model_close(model->encoder);
+        free(model);
+    }
+}
+
+void kith_model_get_info(const kith_model *model, kith_model_info *info)
+{
+    *info = model->info;
+}
+
+kith_status kith_model_verify(const kith_model *model, kith_error *err)
+{
+    return kenc_model_verify(model->encoder, err);
+}
+
+kith_status kith_model_encode(kith_model *model, const kith_text *texts, size_t n_texts,
+                              kith_pooling pooling, float *vectors, uint32_t *n_dropped,
+                              kith_error *err)
+{
+    return kenc_encode(model->encoder, texts, n_texts, pooling, vectors, n_dropped, err);
+}
+
+kith_status kith_model_tokenize(const kith_model *model, kith_text text, bool truncate,
+                                kith_tokens *tokens, kith_error *err)
+{
+    kenc_token_list list = { 0 };
+    kith_status status = kenc_tokenize(kenc_model_tokenizer(model->encoder), text.data,
+                                       text.n_bytes, truncate ? model->info.max_tokens : 0,
+                                       &list, err);
+    if (status != KITH_OK) {
+        kenc_token_list_free(&list);
+        return status;
+    }
+    *tokens = (kith_tokens){ list.n_tokens, list.ids, list.first, list.last,
+                             list.n_dropped };
+    return KITH_OK;
+}
+
+void kith_tokens_free(kith_tokens *tokens)
+{
+    if (tokens != NULL) {
+        free(tokens->ids);
+        free(tokens->first);
+        free(tokens->last);
+        *tokens = (kith_tokens){ 0 };
+    }
+}
+
+kith_text kith_model_token(const kith_model *model, uint32_t id)
+{
+    const kenc_vocabulary *vocabulary = &kenc_model_tokenizer(model->encoder)->vocabulary;
+    if (id >= vocabulary->n_tokens) {
+        return (kith_text){ "", 0 };
+    }
+    return (kith_text){ vocabulary->bytes + vocabulary->offsets[id],
+                        vocabulary->offsets[id + 1] - vocabulary->offsets[id] };
+}

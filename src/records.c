@@ -1,0 +1,196 @@
+/* Reading records: one by its id, all of them by a cursor. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "collection.h"
+#include "error.h"
+
+/* Passages that a cursor reads in one snapshot. */
+#define CURSOR_RECORDS 256
+
+struct kith_records {
+    kbase_arena arena;
+    size_t n;
+    size_t capacity;
+    kith_record *records;
+};
+
+struct kith_cursor {
+    kith_collection *collection;
+    bool started;
+    kbase_buffer id; /* of the last passage read */
+    uint32_t passage;
+};
+
+kith_status kith_record_copy(kbase_arena *arena, const kstore_record *stored,
+                             kith_record *record, kith_error *err)
+{
+    *record = (kith_record){
+        .id = kbase_arena_copy(arena, stored->id),
+        .passage = stored->passage,
+        .n_passages = stored->n_passages,
+        .text = kbase_arena_copy(arena, stored->text),
+        .title = kbase_arena_copy(arena, stored->title),
+        .metadata = kbase_arena_copy(arena, stored->metadata),
+        .source = kbase_arena_copy(arena, stored->source),
+        .byte = { stored->byte[0], stored->byte[1] },
+        .line = { stored->line[0], stored->line[1] },
+    };
+    if (record->id.data == NULL || record->text.data == NULL ||
+        record->title.data == NULL || record->metadata.data == NULL ||
+        record->source.data == NULL) {
+        return kbase_fail_memory(err, stored->text.n_bytes);
+    }
+    return KITH_OK;
+}
+
+static kith_status append(kith_records *records, const kstore_record *stored,
+                          kith_error *err)
+{
+    if (records->n == records->capacity) {
+        size_t capacity = records->capacity == 0 ? 16 : 2 * records->capacity;
+        kith_record *more = kbase_realloc(records->records, capacity, sizeof(*more));
+        if (more == NULL) {
+            return kbase_fail_memory(err, capacity * sizeof(*more));
+        }
+        records->records = more;
+        records->capacity = capacity;
+    }
+    kith_status status = kith_record_copy(&records->arena, stored,
+                                          &records->records[records->n], err);
+    records->n += status == KITH_OK;
+    return status;
+}
+
+static kith_status read_passages(const kstore_snapshot *snapshot, kith_text id,
+                                 kith_records *records, kith_error *err)
+{
+    uint32_t n_passages = 1;
+    kith_status status = KITH_OK;
+    for (uint32_t i = 0; i < n_passages && status == KITH_OK; i++) {
+        uint64_t ordinal;
+        kstore_record stored;
+        status = kstore_find(snapshot, id, i, &ordinal, err);
+        if (status == KITH_OK) {
+            status = kstore_get(snapshot, ordinal, &stored, err);
+        }
+        if (status == KITH_OK) {
+            n_passages = stored.n_passages;
+            status = append(records, &stored, err);
+        }
+    }
+    return status;
+}
+
+kith_status kith_record_get(kith_collection *collection, kith_text id, kith_records **out,
+                            kith_error *err)
+{
+    kith_status status = kith_check_process(collection, err);
+    if (status != KITH_OK) {
+        return status;
+    }
+    kith_records *records = calloc(1, sizeof(*records));
+    if (records == NULL) {
+        return kbase_fail_memory(err, sizeof(*records));
+    }
+    kstore_snapshot *snapshot = NULL;
+    status = kstore_snapshot_begin(collection->store, &snapshot, err);
+    if (status == KITH_OK) {
+        status = read_passages(snapshot, id, records, err);
+    }
+    kstore_snapshot_end(snapshot);
+    if (status != KITH_OK) {
+        kith_records_free(records);
+        return status;
+    }
+    *out = records;
+    return KITH_OK;
+}
+
+size_t kith_records_count(const kith_records *records)
+{
+    return records->n;
+}
+
+const kith_record *kith_records_at(const kith_records *records, size_t i)
+{
+    return &records->records[i];
+}
+
+void kith_records_free(kith_records *records)
+{
+    if (records != NULL) {
+        kbase_arena_free(&records->arena);
+        free(records->records);
+        free(records);
+    }
+}
+
+kith_status kith_cursor_open(kith_collection *collection, kith_cursor **out,
+                             kith_error *err)
+{
+    kith_cursor *cursor = calloc(1, sizeof(*cursor));
+    if (cursor == NULL) {
+        return kbase_fail_memory(err, sizeof(*cursor));
+    }
+    cursor->collection = collection;
+    *out = cursor;
+    return KITH_OK;
+}
+
+/* One passage after the cursor's place; moves it there. */
+static kith_status step(kith_cursor *cursor, const kstore_snapshot *snapshot,
+                        kith_records *records, kith_error *err)
+{
+    uint64_t ordinal;
+    kstore_record stored;
+    kith_text place = { cursor->id.data, cursor->id.n_bytes };
+    kith_status status = kstore_next(snapshot, cursor->started ? &place : NULL,
+                                     cursor->passage, &ordinal, err);
+    if (status == KITH_OK) {
+        status = kstore_get(snapshot, ordinal, &stored, err);
+    }
+    if (status == KITH_OK) {
+        status = append(records, &stored, err);
+    }
+    if (status == KITH_OK) {
+        cursor->started = true;
+        cursor->passage = stored.passage;
+        kbase_buffer_clear(&cursor->id);
+        status = kbase_buffer_append(&cursor->id, stored.id.data, stored.id.n_bytes, err);
+    }
+    return status;
+}
+
+kith_status kith_cursor_next(kith_cursor *cursor, kith_records **out, kith_error *err)
+{
+    *out = NULL;
+    kith_status status = kith_check_process(cursor->collection, err);
+    if (status != KITH_OK) {
+        return status;
+    }
+    kith_records *records = calloc(1, sizeof(*records));
+    if (records == NULL) {
+        return kbase_fail_memory(err, sizeof(*records));
+    }
+    kstore_snapshot *snapshot = NULL;
+    status = kstore_snapshot_begin(cursor->collection->store, &snapshot, err);
+    while (status == KITH_OK && records->n < CURSOR_RECORDS) {
+        status = step(cursor, snapshot, records, err);
+    }
+    kstore_snapshot_end(snapshot);
+    if (status == KITH_OK || (status == KITH_NOT_FOUND && records->n > 0)) {
+        *out = records;
+        return KITH_OK;
+    }
+    kith_records_free(records);
+    return status;
+}
+
+void kith_cursor_close(kith_cursor *cursor)
+{
+    if (cursor != NULL) {
+        kbase_buffer_free(&cursor->id);
+        free(cursor);
+    }
+}

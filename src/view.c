@@ -1,0 +1,203 @@
+/* The view: a committed state of the store, made ready for searching and shared by all
+ * searches until the store changes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collection.h"
+#include "error.h"
+#include "file.h"
+
+char *kith_derived_path(const kith_collection *collection, const char *name)
+{
+    char *folder = kbase_path_join(collection->generation, "derived");
+    char *path = folder != NULL ? kbase_path_join(folder, name) : NULL;
+    free(folder);
+    return path;
+}
+
+/* ------------------------------------------------------------------ index slots */
+
+static void release_slot(kith_ann_slot *slot)
+{
+    if (slot != NULL && --slot->n_references == 0) {
+        kidx_ann_free(slot->ann);
+        free(slot);
+    }
+}
+
+/* The slot for a derived file: the present view's when it is the same file. */
+static kith_status find_slot(kith_collection *collection, const char *name,
+                             kith_ann_slot **out, kith_error *err)
+{
+    *out = NULL;
+    if (name[0] == '\0') {
+        return KITH_OK;
+    }
+    kith_ann_slot *slot = collection->view != NULL ? collection->view->ann : NULL;
+    if (slot != NULL && strcmp(slot->name, name) == 0) {
+        slot->n_references++;
+        *out = slot;
+        return KITH_OK;
+    }
+    slot = calloc(1, sizeof(*slot));
+    char *path = kith_derived_path(collection, name);
+    if (slot == NULL || path == NULL) {
+        free(slot);
+        free(path);
+        return kbase_fail_memory(err, sizeof(*slot));
+    }
+    slot->n_references = 1;
+    snprintf(slot->name, sizeof(slot->name), "%s", name);
+    const kstore_settings *settings = kstore_get_settings(collection->store);
+    kith_error problem;
+    if (kidx_ann_peek(path, settings->fingerprint, settings->dim, &slot->info, &problem) !=
+        KITH_OK) {
+        snprintf(slot->problem, sizeof(slot->problem), "%.*s",
+                 (int)sizeof(slot->problem) - 1, problem.message);
+    }
+    free(path);
+    *out = slot;
+    return KITH_OK;
+}
+
+const kidx_ann_info *kith_view_ann_info(kith_collection *collection, const kith_view *view,
+                                        bool *loaded)
+{
+    const kidx_ann_info *info = NULL;
+    *loaded = false;
+    if (view->ann != NULL) {
+        pthread_mutex_lock(&collection->load_mutex);
+        *loaded = view->ann->ann != NULL;
+        info = view->ann->problem[0] == '\0' ? &view->ann->info : NULL;
+        pthread_mutex_unlock(&collection->load_mutex);
+    }
+    return info;
+}
+
+kith_status kith_view_load_ann(kith_collection *collection, kith_view *view,
+                               kith_error *err)
+{
+    kith_ann_slot *slot = view->ann;
+    kith_status status = KITH_OK;
+    pthread_mutex_lock(&collection->load_mutex);
+    if (slot->problem[0] != '\0') {
+        status = kbase_fail(err, KITH_CORRUPT, "%s", slot->problem);
+    } else if (slot->ann == NULL) {
+        const kstore_settings *settings = kstore_get_settings(collection->store);
+        char *path = kith_derived_path(collection, slot->name);
+        kith_error problem = { KITH_NOMEM, 0, "out of memory" };
+        kidx_ann *ann = NULL;
+        status = path != NULL ? kidx_ann_load(path, settings->fingerprint, settings->dim,
+                                              &ann, &problem)
+                              : KITH_NOMEM;
+        free(path);
+        if (status == KITH_OK) {
+            slot->ann = ann;
+        } else {
+            snprintf(slot->problem, sizeof(slot->problem), "%.*s",
+                     (int)sizeof(slot->problem) - 1, problem.message);
+            kbase_fail(err, status, "%s", problem.message);
+        }
+    }
+    pthread_mutex_unlock(&collection->load_mutex);
+    return status;
+}
+
+/* ------------------------------------------------------------------ views */
+
+static void free_view(kith_view *view)
+{
+    if (view != NULL) {
+        release_slot(view->ann);
+        free(view->dead);
+        free(view);
+    }
+}
+
+void kith_view_release(kith_collection *collection, kith_view *view)
+{
+    pthread_mutex_lock(&collection->mutex);
+    if (--view->n_references == 0) {
+        free_view(view);
+    }
+    pthread_mutex_unlock(&collection->mutex);
+}
+
+static kith_status make_view(kith_collection *collection, const kstore_snapshot *snapshot,
+                             kith_view **out, kith_error *err)
+{
+    kith_view *view = calloc(1, sizeof(*view));
+    if (view == NULL) {
+        return kbase_fail_memory(err, sizeof(*view));
+    }
+    view->transaction = kstore_transaction(snapshot);
+    view->n_records = kstore_n_records(snapshot);
+    view->n_passages = kstore_n_passages(snapshot);
+    kstore_vectors vectors;
+    char derived[64];
+    kith_status status = kstore_map_vectors(snapshot, &vectors, err);
+    if (status == KITH_OK) {
+        view->rows = (kidx_rows){ vectors.data, vectors.stride,
+                                  kstore_get_settings(collection->store)->dim,
+                                  vectors.n_rows, NULL };
+        if (view->n_passages < vectors.n_rows) {
+            view->dead = kbase_calloc((vectors.n_rows + 63) / 64, sizeof(*view->dead));
+            status = view->dead != NULL
+                         ? kstore_read_dead(snapshot, view->dead, err)
+                         : kbase_fail_memory(err, vectors.n_rows / 8);
+            view->rows.dead = view->dead;
+        }
+    }
+    if (status == KITH_OK) {
+        status = kstore_get_derived(snapshot, derived, err);
+    }
+    if (status == KITH_OK) {
+        status = find_slot(collection, derived, &view->ann, err);
+    }
+    if (status != KITH_OK) {
+        free_view(view);
+        return status;
+    }
+    *out = view;
+    return KITH_OK;
+}
+
+kith_status kith_view_acquire(kith_collection *collection, const kstore_snapshot *snapshot,
+                              kith_view **out, kith_error *err)
+{
+    kith_status status = KITH_OK;
+    pthread_mutex_lock(&collection->mutex);
+    kith_view *view = collection->view;
+    uint64_t wanted = kstore_transaction(snapshot);
+    if (view == NULL || view->transaction != wanted) {
+        kith_view *made = NULL;
+        status = make_view(collection, snapshot, &made, err);
+        if (status == KITH_OK && (view == NULL || view->transaction < wanted)) {
+            if (view != NULL && --view->n_references == 0) {
+                free_view(view);
+            }
+            made->n_references = 1; /* the collection's own */
+            collection->view = made;
+        }
+        view = made;
+    }
+    if (status == KITH_OK) {
+        view->n_references++;
+        *out = view;
+    }
+    pthread_mutex_unlock(&collection->mutex);
+    return status;
+}
+
+kbase_pool *kith_pool_take(kith_collection *collection)
+{
+    return pthread_mutex_trylock(&collection->pool_mutex) == 0 ? collection->pool : NULL;
+}
+
+void kith_pool_give_back(kith_collection *collection, kbase_pool *pool)
+{
+    if (pool != NULL) {
+        pthread_mutex_unlock(&collection->pool_mutex);
+    }
+}

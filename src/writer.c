@@ -1,0 +1,403 @@
+/* Adding and deleting records: unchanged ones are skipped, texts are encoded in batches,
+ * and a commit makes all of it durable at once. */
+#include "writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "error.h"
+
+#define MAX_ID_BYTES 4096
+#define MAX_SOURCE_BYTES 4096
+#define LOCK_RETRY_MS 100
+/* Bytes of text that are gathered before they are encoded together. */
+#define ENCODE_BYTES ((size_t)256 << 10)
+
+/* ------------------------------------------------------------------ begin and close */
+
+static bool is_interrupted(const kith_writer *writer)
+{
+    return writer->opts.interrupted != NULL &&
+           writer->opts.interrupted(writer->opts.context);
+}
+
+static kith_status fail_interrupted(kith_error *err)
+{
+    return kbase_fail(err, KITH_INTERRUPTED, "interrupted");
+}
+
+static kith_status take_lock(kith_writer *writer, kith_error *err)
+{
+    const struct timespec pause = { 0, LOCK_RETRY_MS * 1000000L };
+    int64_t holder = 0;
+    kith_status status = kstore_lock_try(writer->collection->path, &writer->lock, &holder,
+                                         err);
+    if (status == KITH_BUSY && !writer->opts.no_wait && writer->opts.on_wait != NULL) {
+        writer->opts.on_wait(writer->opts.context, holder);
+    }
+    while (status == KITH_BUSY && !writer->opts.no_wait) {
+        if (is_interrupted(writer)) {
+            return fail_interrupted(err);
+        }
+        nanosleep(&pause, NULL);
+        status = kstore_lock_try(writer->collection->path, &writer->lock, &holder, err);
+    }
+    return status;
+}
+
+/* Mark the handle as having a writer; two on one handle are a mistake. */
+static kith_status claim(kith_collection *collection, kith_error *err)
+{
+    if (collection->read_only) {
+        return kbase_fail(err, KITH_INVALID, "collection %s was opened read-only",
+                          collection->path);
+    }
+    pthread_mutex_lock(&collection->mutex);
+    bool taken = collection->has_writer;
+    collection->has_writer = true;
+    pthread_mutex_unlock(&collection->mutex);
+    return taken ? kbase_fail(err, KITH_BUSY, "this handle of collection %s has a writer "
+                              "already: close it first", collection->path)
+                 : KITH_OK;
+}
+
+kith_status kith_writer_begin(kith_collection *collection, const kith_writer_opts *opts,
+                              kith_writer **out, kith_error *err)
+{
+    kith_writer_opts complete = KITH_WRITER_OPTS_INIT;
+    if (opts != NULL) {
+        if (opts->size > sizeof(complete)) {
+            return kbase_fail(err, KITH_INVALID, "kith_writer_opts is of a newer kith.h");
+        }
+        memcpy(&complete, opts, opts->size);
+    }
+    kith_status status = kith_check_process(collection, err);
+    if (status == KITH_OK) {
+        status = claim(collection, err);
+    }
+    if (status != KITH_OK) {
+        return status;
+    }
+    kith_writer *writer = calloc(1, sizeof(*writer));
+    if (writer == NULL) {
+        collection->has_writer = false;
+        return kbase_fail_memory(err, sizeof(*writer));
+    }
+    writer->collection = collection;
+    writer->opts = complete;
+    status = take_lock(writer, err);
+    if (status != KITH_OK) {
+        kith_writer_close(writer);
+        return status;
+    }
+    *out = writer;
+    return KITH_OK;
+}
+
+void kith_writer_close(kith_writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    kith_pending_clear(&writer->pending);
+    kith_id_set_free(&writer->given);
+    kenc_token_list_free(&writer->tokens);
+    free(writer->spans.spans);
+    kbase_buffer_free(&writer->hashed);
+    kstore_lock_release(writer->lock);
+    pthread_mutex_lock(&writer->collection->mutex);
+    writer->collection->has_writer = false;
+    pthread_mutex_unlock(&writer->collection->mutex);
+    free(writer);
+}
+
+void kith_writer_get_stats(const kith_writer *writer, kith_writer_stats *stats)
+{
+    *stats = writer->stats;
+}
+
+/* ------------------------------------------------------------------ adding */
+
+static kith_status check_input(const kith_writer *writer, const kith_input *input,
+                               kith_error *err)
+{
+    const kith_text *metadata = &input->metadata;
+    if (writer->collection->model == NULL) {
+        return kbase_fail(err, KITH_INVALID, "collection %s was opened without a model: "
+                          "adding needs one", writer->collection->path);
+    }
+    if (input->id.n_bytes < 1 || input->id.n_bytes > MAX_ID_BYTES) {
+        return kbase_fail(err, KITH_INVALID, "an id of %zu bytes: 1 to %d are possible",
+                          input->id.n_bytes, MAX_ID_BYTES);
+    }
+    if (input->source.n_bytes > MAX_SOURCE_BYTES) {
+        return kbase_fail(err, KITH_INVALID, "a source of %zu bytes: at most %d are "
+                          "possible", input->source.n_bytes, MAX_SOURCE_BYTES);
+    }
+    if (metadata->n_bytes > 0 && (metadata->n_bytes < 2 || metadata->data[0] != '{' ||
+                                  metadata->data[metadata->n_bytes - 1] != '}')) {
+        return kbase_fail(err, KITH_INVALID, "the metadata is no JSON object");
+    }
+    return KITH_OK;
+}
+
+/* A digest of everything that is stored of an input. */
+static kith_status hash_input(kith_writer *writer, const kith_input *input,
+                              kbase_hash128 *hash, kith_error *err)
+{
+    const kith_text texts[] = { input->text, input->title, input->metadata, input->source };
+    const uint64_t numbers[] = {
+        input->text.n_bytes,  input->title.n_bytes,   input->metadata.n_bytes,
+        input->source.n_bytes, input->byte[0],        input->byte[1],
+        input->line[0],       input->line[1],         input->spans_source,
+        (uint64_t)writer->opts.long_text,
+    };
+    kbase_buffer *bytes = &writer->hashed;
+    kbase_buffer_clear(bytes);
+    kith_status status = kbase_buffer_append(bytes, numbers, sizeof(numbers), err);
+    for (size_t i = 0; i < 4 && status == KITH_OK; i++) {
+        status = kbase_buffer_append(bytes, texts[i].data, texts[i].n_bytes, err);
+    }
+    if (status == KITH_OK) {
+        *hash = kbase_hash128_of(bytes->data, bytes->n_bytes);
+    }
+    return status;
+}
+
+static uint64_t count_newlines(const char *data, size_t n_bytes)
+{
+    uint64_t n = 0;
+    for (const char *p = data; (p = memchr(p, '\n', n_bytes - (size_t)(p - data))) != NULL;
+         p++) {
+        n++;
+    }
+    return n;
+}
+
+/* Fill in the passages of an operation from the spans of its text. */
+static kith_status fill_passages(kith_writer *writer, const kith_input *input,
+                                 const kith_pending_op *op, kbase_hash128 record_hash,
+                                 kith_error *err)
+{
+    kbase_arena *arena = &writer->pending.arena;
+    const kith_text text = kbase_arena_copy(arena, input->text);
+    const kith_text title = kbase_arena_copy(arena, input->title);
+    const kith_text metadata = kbase_arena_copy(arena, input->metadata);
+    const kith_text source = kbase_arena_copy(arena, input->source);
+    if (text.data == NULL || title.data == NULL || metadata.data == NULL ||
+        source.data == NULL) {
+        return kbase_fail_memory(err, input->text.n_bytes);
+    }
+    uint64_t line = input->line[0];
+    size_t counted = 0;
+    for (size_t i = 0; i < op->n_passages; i++) {
+        const kith_span *span = &writer->spans.spans[i];
+        kith_pending_passage *passage = &op->passages[i];
+        kstore_record *record = &passage->record;
+        *record = (kstore_record){
+            .id = op->id, .passage = (uint32_t)i, .n_passages = (uint32_t)op->n_passages,
+            .text = { text.data + span->first, span->last - span->first },
+            .title = title, .metadata = metadata, .source = source,
+            .byte = { input->byte[0], input->byte[1] },
+            .line = { input->line[0], input->line[1] },
+            .record_hash = { record_hash.low, record_hash.high },
+        };
+        if (input->spans_source) {
+            record->byte[0] = input->byte[0] + span->first;
+            record->byte[1] = input->byte[0] + span->last;
+            line += count_newlines(text.data + counted, span->first - counted);
+            record->line[0] = line;
+            line += count_newlines(text.data + span->first, span->last - span->first);
+            record->line[1] = line;
+            counted = span->last;
+        }
+        passage->encoded = kith_join_title(
+            arena, (kith_text){ title.data, writer->spans.title_bytes }, record->text);
+        if (passage->encoded.data == NULL) {
+            return kbase_fail_memory(err, record->text.n_bytes);
+        }
+        kbase_hash128 hash = kbase_hash128_of(passage->encoded.data,
+                                              passage->encoded.n_bytes);
+        record->text_hash[0] = hash.low;
+        record->text_hash[1] = hash.high;
+        passage->copy_of = UINT64_MAX;
+    }
+    return KITH_OK;
+}
+
+/* Passages whose text is stored under this id already take its vector. */
+static kith_status find_vectors(kith_pending_op *op, const kstore_snapshot *snapshot,
+                                kith_error *err)
+{
+    for (size_t i = 0; i < op->n_passages; i++) {
+        kith_pending_passage *passage = &op->passages[i];
+        uint64_t ordinal;
+        kstore_record stored;
+        kith_status status = kstore_find(snapshot, op->id, (uint32_t)i, &ordinal, err);
+        if (status == KITH_OK) {
+            status = kstore_get(snapshot, ordinal, &stored, err);
+        }
+        if (status == KITH_NOT_FOUND) {
+            return KITH_OK;
+        }
+        if (status != KITH_OK) {
+            return status;
+        }
+        if (memcmp(stored.text_hash, passage->record.text_hash,
+                   sizeof(stored.text_hash)) == 0) {
+            passage->copy_of = ordinal;
+        }
+    }
+    return KITH_OK;
+}
+
+static kith_status cut(kith_writer *writer, const kith_input *input, kith_error *err)
+{
+    const kith_model *model = writer->collection->model;
+    size_t limit = model->info.max_tokens < KITH_PASSAGE_TOKENS ? model->info.max_tokens
+                                                                : KITH_PASSAGE_TOKENS;
+    if (writer->opts.long_text == KITH_LONG_TRUNCATE) {
+        limit = SIZE_MAX;
+    }
+    return kith_cut_passages(kenc_model_tokenizer(model->encoder), input->title,
+                             input->text, limit, &writer->tokens, &writer->spans, err);
+}
+
+/* Make the operation that writes a new or changed record. */
+static kith_status add_changed(kith_writer *writer, const kith_input *input,
+                               kbase_hash128 hash, const kstore_snapshot *snapshot,
+                               bool is_stored, kith_error *err)
+{
+    kith_status status = cut(writer, input, err);
+    if (status != KITH_OK) {
+        return status;
+    }
+    kith_pending_op *op = kith_pending_add(&writer->pending, input->id);
+    size_t n = writer->spans.n;
+    if (op != NULL) {
+        op->passages = kbase_arena_alloc(&writer->pending.arena, n * sizeof(*op->passages));
+    }
+    if (op == NULL || op->passages == NULL) {
+        return kbase_fail_memory(err, n * sizeof(*op->passages));
+    }
+    memset(op->passages, 0, n * sizeof(*op->passages));
+    op->n_passages = n;
+    op->is_new = !is_stored;
+    status = fill_passages(writer, input, op, hash, err);
+    if (status == KITH_OK && is_stored) {
+        status = find_vectors(op, snapshot, err);
+    }
+    op->is_truncated = writer->spans.title_bytes < input->title.n_bytes;
+    for (size_t i = 0; i < n; i++) {
+        if (op->passages[i].copy_of == UINT64_MAX) {
+            writer->n_bytes_to_encode += op->passages[i].encoded.n_bytes;
+        }
+    }
+    return status;
+}
+
+/* Whether the stored record is the one that is given; *is_stored: there is one. */
+static kith_status compare_stored(const kstore_snapshot *snapshot, kith_text id,
+                                  kbase_hash128 hash, bool *is_stored, bool *is_same,
+                                  kith_error *err)
+{
+    uint64_t ordinal;
+    kstore_record stored;
+    *is_stored = *is_same = false;
+    kith_status status = kstore_find(snapshot, id, 0, &ordinal, err);
+    if (status == KITH_OK) {
+        status = kstore_get(snapshot, ordinal, &stored, err);
+    }
+    if (status == KITH_OK) {
+        *is_stored = true;
+        *is_same = stored.record_hash[0] == hash.low && stored.record_hash[1] == hash.high;
+    }
+    return status == KITH_NOT_FOUND ? KITH_OK : status;
+}
+
+static void cancel(kith_writer *writer, kith_text id)
+{
+    kith_pending_op *op = kith_pending_find(&writer->pending, id);
+    if (op != NULL) {
+        op->cancelled = true;
+        writer->stats.n_pending -= !op->is_delete;
+    }
+}
+
+kith_status kith_writer_add(kith_writer *writer, const kith_input *input, kith_error *err)
+{
+    kbase_hash128 hash;
+    kstore_snapshot *snapshot = NULL;
+    bool is_stored = false;
+    bool is_same = false;
+    kith_status status = check_input(writer, input, err);
+    if (status == KITH_OK) {
+        status = hash_input(writer, input, &hash, err);
+    }
+    if (status == KITH_OK) {
+        status = kith_id_set_add(&writer->given, input->id, err);
+        writer->stats.n_duplicates += status == KITH_EXISTS;
+        status = status == KITH_EXISTS ? KITH_OK : status;
+    }
+    if (status == KITH_OK) {
+        status = kstore_snapshot_begin(writer->collection->store, &snapshot, err);
+    }
+    if (status == KITH_OK) {
+        status = compare_stored(snapshot, input->id, hash, &is_stored, &is_same, err);
+    }
+    if (status == KITH_OK) {
+        cancel(writer, input->id);
+        if (is_same) {
+            writer->stats.n_unchanged++;
+        } else {
+            status = add_changed(writer, input, hash, snapshot, is_stored, err);
+            writer->stats.n_pending += status == KITH_OK;
+        }
+    }
+    kstore_snapshot_end(snapshot);
+    if (status == KITH_OK && writer->n_bytes_to_encode >= ENCODE_BYTES) {
+        status = kith_writer_encode_pending(writer, err);
+    }
+    return status;
+}
+
+kith_status kith_writer_delete(kith_writer *writer, kith_text id, kith_error *err)
+{
+    uint64_t ordinal;
+    kstore_snapshot *snapshot = NULL;
+    kith_pending_op *op = kith_pending_find(&writer->pending, id);
+    bool was_pending = op != NULL && !op->is_delete;
+    kith_status status = kstore_snapshot_begin(writer->collection->store, &snapshot, err);
+    if (status == KITH_OK) {
+        status = kstore_find(snapshot, id, 0, &ordinal, err);
+    }
+    kstore_snapshot_end(snapshot);
+    bool is_stored = status == KITH_OK && (op == NULL || !op->is_delete);
+    if (status != KITH_OK && status != KITH_NOT_FOUND) {
+        return status;
+    }
+    if (!is_stored && !was_pending) {
+        return kbase_fail(err, KITH_NOT_FOUND, "there is no record %.*s",
+                          (int)(id.n_bytes < 200 ? id.n_bytes : 200), id.data);
+    }
+    cancel(writer, id);
+    if (is_stored) {
+        op = kith_pending_add(&writer->pending, id);
+        if (op == NULL) {
+            return kbase_fail_memory(err, id.n_bytes);
+        }
+        op->is_delete = true;
+    }
+    return KITH_OK;
+}
+
+kith_status kith_writer_prune(kith_writer *writer, kith_text source, kith_error *err)
+{
+    kith_text copy = kbase_arena_copy(&writer->pending.arena, source);
+    if (copy.data == NULL) {
+        return kbase_fail_memory(err, source.n_bytes);
+    }
+    return kbase_buffer_append(&writer->pending.prunes, &copy, sizeof(copy), err);
+}
