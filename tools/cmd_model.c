@@ -1,0 +1,336 @@
+/* kith model: import, list and describe models. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli.h"
+#include "json_write.h"
+#include "models.h"
+#include "options.h"
+#include "output.h"
+#include "text.h"
+
+/* ------------------------------------------------------------------ facts */
+
+static const char *pooling_name(kith_pooling pooling)
+{
+    static const char *const names[] = { "default", "mean", "cls", "max", "pooler" };
+    return (size_t)pooling < sizeof(names) / sizeof(names[0]) ? names[pooling]
+                                                              : "unknown";
+}
+
+static const char *precision_name(const kith_model_info *info)
+{
+    return info->precision == KITH_PRECISION_INT8 ? "int8" : "fp32";
+}
+
+static void put_numbers(buffer *out, const kith_model_info *info)
+{
+    const struct {
+        const char *key;
+        uint64_t value;
+    } numbers[] = {
+        { "dim", info->dim },           { "max_tokens", info->max_tokens },
+        { "layers", info->n_layers },   { "heads", info->n_heads },
+        { "hidden", info->hidden },     { "intermediate", info->intermediate },
+        { "vocabulary", info->vocabulary }, { "bytes", info->file_bytes },
+    };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        put_key(out, numbers[i].key);
+        put_count(out, numbers[i].value);
+    }
+}
+
+/* The "SHA256  NAME" lines as {"NAME":"SHA256"}. */
+static void put_sources(buffer *out, const char *lines)
+{
+    put_open(out, '{');
+    while (*lines != '\0') {
+        size_t length = strcspn(lines, "\n");
+        size_t digest = strcspn(lines, " ");
+        if (digest + 2 < length) {
+            put_text(out, (kith_text){ lines + digest + 2, length - digest - 2 });
+            buffer_byte(out, ':');
+            put_text(out, (kith_text){ lines, digest });
+        }
+        lines += length + (lines[length] == '\n');
+    }
+    put_close(out, '}');
+}
+
+static void put_info(buffer *out, const kith_model_info *info, const char *path)
+{
+    put_key(out, "name");
+    put_text(out, text_of(info->name));
+    put_key(out, "path");
+    put_text(out, text_of(path));
+    put_key(out, "fingerprint");
+    put_text(out, text_of(info->fingerprint));
+    put_numbers(out, info);
+    put_key(out, "pooling");
+    put_text(out, text_of(pooling_name(info->pooling)));
+    put_key(out, "precision");
+    put_text(out, text_of(precision_name(info)));
+    put_key(out, "normalizes");
+    put_bool(out, info->normalizes);
+    put_key(out, "has_pooler");
+    put_bool(out, info->has_pooler);
+    put_key(out, "lowercases");
+    put_bool(out, info->lowercases);
+    put_key(out, "kernels");
+    put_text(out, text_of(info->kernels));
+    put_key(out, "sources");
+    put_sources(out, info->sources);
+}
+
+static void show_info(buffer *out, const kith_model_info *info, const char *path)
+{
+    buffer_print(out, "name         %s\n", info->name);
+    buffer_string(out, "file         ");
+    output_text(out, text_of(path));
+    buffer_print(out, " (%.1f MiB)\n", (double)info->file_bytes / (1 << 20));
+    buffer_print(out, "fingerprint  %s\n", info->fingerprint);
+    buffer_print(out,
+                 "vectors      %" PRIu32 " dimensions, pooling %s, %snormalised, %s\n",
+                 info->dim, pooling_name(info->pooling), info->normalizes ? "" : "not ",
+                 precision_name(info));
+    buffer_print(out, "texts        up to %" PRIu32 " tokens of %" PRIu32 "%s\n",
+                 info->max_tokens, info->vocabulary,
+                 info->lowercases ? ", lower case" : "");
+    buffer_print(out, "network      %" PRIu32 " layers, %" PRIu32 " heads, %" PRIu32
+                 " hidden, %" PRIu32 " intermediate%s\n", info->n_layers, info->n_heads,
+                 info->hidden, info->intermediate, info->has_pooler ? ", pooler" : "");
+    buffer_print(out, "kernels      %s\n", info->kernels);
+    buffer_print(out, "made from\n%s", info->sources);
+}
+
+/* ------------------------------------------------------------------ import */
+
+static bool is_model_name(const char *name)
+{
+    size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                 "0123456789._-");
+    return length >= 1 && length <= 64 && name[length] == '\0' && name[0] != '.';
+}
+
+/* Make a folder and those above it. */
+static bool make_folders(const char *folder)
+{
+    char *path = copy_string(folder);
+    bool is_made = true;
+    for (char *slash = path; is_made && slash != NULL;) {
+        slash = strchr(slash + 1, '/');
+        if (slash != NULL) {
+            *slash = '\0';
+        }
+        is_made = mkdir(path, 0777) == 0 || errno == EEXIST;
+        if (slash != NULL) {
+            *slash = '/';
+        }
+    }
+    free(path);
+    if (!is_made) {
+        report_errno(folder, errno);
+    }
+    return is_made;
+}
+
+static int import_as(const char *source, const char *name)
+{
+    kith_error err;
+    char *folder = models_folder();
+    char *path = folder == NULL ? NULL : format_string("%s/%s.kmodel", folder, name);
+    int status = EXIT_ENVIRONMENT;
+    if (path != NULL && make_folders(folder)) {
+        status = EXIT_DONE;
+        kith_status imported = kith_model_import(source, name, path, &err);
+        if (imported != KITH_OK) {
+            status = report(&err, imported == KITH_NOT_FOUND ? SUBJECT_ENVIRONMENT
+                                                             : SUBJECT_FOREIGN_DATA);
+        } else {
+            buffer out = BUFFER_EMPTY;
+            output_text(&out, text_of(path));
+            buffer_byte(&out, '\n');
+            output_write(&out);
+            buffer_free(&out);
+        }
+    }
+    free(path);
+    free(folder);
+    return status;
+}
+
+static int model_import(int argc, char **argv)
+{
+    const char *name = NULL;
+    const option options[] = {
+        TEXT(0, "name", "NAME", &name, "what to call it (as the folder is called)"),
+        END_OF_OPTIONS
+    };
+    const usage use = {
+        "model import", "FOLDER [options]",
+        "Turn a sentence-transformers folder of the BERT family into a model "
+        "file in\n$KITH_HOME/models and print the path of that file.",
+        options
+    };
+    int n_arguments;
+    int status = options_parse(&use, argc, argv, &n_arguments);
+    if (status != GO_ON) {
+        return status;
+    }
+    if (n_arguments != 1) {
+        return usage_error(&use, "one folder is needed");
+    }
+    char *source = realpath(argv[1], NULL);
+    if (source == NULL) {
+        return report_errno(argv[1], errno);
+    }
+    const char *slash = strrchr(source, '/');
+    const char *chosen = name != NULL ? name : slash + 1;
+    if (is_model_name(chosen)) {
+        status = import_as(source, chosen);
+    } else {
+        status = usage_error(&use,
+                             "\"%s\" is no name for a model: give 1 to 64 letters, "
+                             "digits, dots, _ and - with --name",
+                             chosen);
+    }
+    free(source);
+    return status;
+}
+
+/* ------------------------------------------------------------------ list, info */
+
+static int put_model(buffer *out, const char *path, bool is_json)
+{
+    kith_model *model;
+    kith_model_info info;
+    model_request request = MODEL_REQUEST_INIT;
+    request.name = path;
+    request.n_threads = 1;
+    int status = models_open(&request, &model);
+    if (status != EXIT_DONE) {
+        return status;
+    }
+    kith_model_get_info(model, &info);
+    if (is_json) {
+        put_open(out, '{');
+        put_info(out, &info, path);
+        put_close(out, '}');
+    } else {
+        buffer_print(out,
+                     "%-32s %5" PRIu32 " dimensions %5" PRIu32 " tokens %8.1f MiB  "
+                     "%.8s\n",
+                     info.name, info.dim, info.max_tokens,
+                     (double)info.file_bytes / (1 << 20), info.fingerprint);
+    }
+    kith_model_close(model);
+    return EXIT_DONE;
+}
+
+static int model_list(int argc, char **argv)
+{
+    bool is_json = false;
+    const option options[] = {
+        SWITCH(0, "json", &is_json, "print one JSON object"),
+        END_OF_OPTIONS
+    };
+    const usage use = { "model list", "[options]",
+                        "List the models in $KITH_HOME/models.", options };
+    int n_arguments;
+    int status = options_parse(&use, argc, argv, &n_arguments);
+    if (status != GO_ON) {
+        return status;
+    }
+    if (n_arguments != 0) {
+        return usage_error(&use, "there is nothing to name here");
+    }
+    char *folder = models_folder();
+    if (folder == NULL) {
+        return EXIT_ENVIRONMENT;
+    }
+    buffer out = BUFFER_EMPTY;
+    size_t n_paths;
+    char **paths = models_paths(folder, &n_paths);
+    status = EXIT_DONE;
+    buffer_string(&out, is_json ? "{\"v\":1,\"models\":[" : "");
+    for (size_t i = 0; i < n_paths; i++) {
+        int one = put_model(&out, paths[i], is_json);
+        status = one == EXIT_DONE ? status : one;
+    }
+    buffer_string(&out, is_json ? "]}\n" : "");
+    output_write(&out);
+    buffer_free(&out);
+    models_free_paths(paths, n_paths);
+    free(folder);
+    return status;
+}
+
+static int model_info(int argc, char **argv)
+{
+    bool is_json = false;
+    const option options[] = {
+        SWITCH(0, "json", &is_json, "print one JSON object"),
+        END_OF_OPTIONS
+    };
+    const usage use = { "model info", "[NAME|PATH] [options]",
+                        "Describe a model: the default one if none is named.",
+                        options };
+    int n_arguments;
+    int status = options_parse(&use, argc, argv, &n_arguments);
+    if (status != GO_ON) {
+        return status;
+    }
+    if (n_arguments > 1) {
+        return usage_error(&use, "one model at most");
+    }
+    kith_model *model = NULL;
+    char *path = NULL;
+    model_request request = MODEL_REQUEST_INIT;
+    request.name = n_arguments == 1 ? argv[1] : NULL;
+    status = models_open_path(&request, &model, &path);
+    if (status == EXIT_DONE) {
+        kith_model_info info;
+        buffer out = BUFFER_EMPTY;
+        kith_model_get_info(model, &info);
+        if (is_json) {
+            buffer_string(&out, "{\"v\":1");
+            put_info(&out, &info, path);
+            buffer_string(&out, "}\n");
+        } else {
+            show_info(&out, &info, path);
+        }
+        output_write(&out);
+        buffer_free(&out);
+    }
+    kith_model_close(model);
+    free(path);
+    return status;
+}
+
+int cmd_model(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } forms[] = { { "import", model_import }, { "list", model_list },
+                  { "info", model_info } };
+    const option options[] = { END_OF_OPTIONS };
+    const usage use = {
+        "model",
+        "import FOLDER [--name NAME]\nlist [--json]\n"
+        "info [NAME|PATH] [--json]",
+        "Import, list and describe models. Each form has a --help of its own.", options
+    };
+    for (size_t i = 0; argc > 1 && i < sizeof(forms) / sizeof(forms[0]); i++) {
+        if (strcmp(argv[1], forms[i].name) == 0) {
+            return forms[i].run(argc - 1, argv + 1);
+        }
+    }
+    int n_arguments;
+    int status = options_parse(&use, argc, argv, &n_arguments);
+    return status != GO_ON ? status
+                           : usage_error(&use, "import, list or info is needed");
+}

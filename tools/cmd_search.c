@@ -1,0 +1,311 @@
+/* kith search: the nearest records of a question. */
+#include <stdlib.h>
+
+#include "cli.h"
+#include "ids.h"
+#include "options.h"
+#include "output.h"
+#include "session.h"
+#include "show.h"
+#include "text.h"
+#include "texts.h"
+
+#define GROUP_QUERIES 64
+/* How many questions a program on a pipe is taken to ask. */
+#define PIPE_QUERIES 1000
+/* Bytes of a line in a file of queries, more or less: only decides whether loading the
+ * approximate index pays. */
+#define QUERY_BYTES 64
+
+typedef enum search_format { FORMAT_PEOPLE, FORMAT_JSON, FORMAT_TREC } search_format;
+
+typedef struct search_run {
+    /* options */
+    model_request model;
+    const char *queries;
+    const char *like;
+    const char *field;
+    double min_score;
+    bool is_exact;
+    int ann;
+    bool explains;
+    bool is_json;
+    bool is_jsonl;
+    bool is_trec;
+    kith_search_opts opts;
+    /* what is worked on */
+    const char *path;
+    const char *text;
+    search_format format;
+    session session;
+    bool has_hit;
+    bool has_refusal;
+    buffer out;
+} search_run;
+
+/* ------------------------------------------------------------------ answers */
+
+static void tell_about(const search_run *run, const show_query *query,
+                       const kith_answer *answer)
+{
+    bool is_one = run->queries == NULL;
+    const char *mark = is_one ? "" : ": ";
+    int id_bytes = is_one ? 0 : (int)query->id.n_bytes;
+    if (run->explains) {
+        message("%.*s%s%s", id_bytes, query->id.data, mark, answer->plan);
+    }
+    if (answer->n_dropped > 0) {
+        message("%.*s%sthe query was cut: %u tokens of it did not fit", id_bytes,
+                query->id.data, mark, answer->n_dropped);
+    }
+}
+
+static bool give_answer(search_run *run, const show_query *query,
+                        const kith_answer *answer)
+{
+    run->has_hit |= answer->n_hits > 0;
+    switch (run->format) {
+    case FORMAT_JSON:
+        show_put_answer(&run->out, query, answer);
+        break;
+    case FORMAT_TREC:
+        tell_about(run, query, answer);
+        show_trec(&run->out, query, answer);
+        break;
+    case FORMAT_PEOPLE:
+        tell_about(run, query, answer);
+        if (run->queries != NULL) {
+            output_text(&run->out, query->id);
+            buffer_string(&run->out, "  ");
+            output_text(&run->out, query->text);
+            buffer_byte(&run->out, '\n');
+        }
+        show_answer(&run->out, query, answer);
+        if (run->queries != NULL) {
+            buffer_byte(&run->out, '\n');
+        }
+        break;
+    }
+    return output_flush(&run->out);
+}
+
+static bool give_refusal(search_run *run, const text_item *item, const char *reason)
+{
+    run->has_refusal = true;
+    message("%s:%llu: %s", run->queries, (unsigned long long)item->line, reason);
+    if (run->format == FORMAT_JSON) {
+        const show_query query = { .id = item->id };
+        show_put_refusal(&run->out, &query, reason);
+    }
+    return output_flush(&run->out);
+}
+
+/* ------------------------------------------------------------------ one query */
+
+static int search_one(search_run *run)
+{
+    kith_error err;
+    kith_results *results = NULL;
+    int result = EXIT_ENVIRONMENT;
+    char *like = run->like == NULL ? NULL : id_find(run->session.collection, run->like);
+    if (run->like != NULL && like == NULL) {
+        return EXIT_NO;
+    }
+    kith_query query = { .text = text_of(run->text), .like = text_of(like) };
+    show_query shown = { .id = text_of("1"),
+                         .text = query.text,
+                         .like = query.like,
+                         .explains = run->explains,
+                         .field = run->field };
+    if (kith_search(run->session.collection, &query, 1, &run->opts, &results, &err) !=
+        KITH_OK) {
+        result = report(&err, SUBJECT_RECORD);
+    } else if (give_answer(run, &shown, kith_results_at(results, 0))) {
+        result = EXIT_DONE;
+    }
+    kith_results_free(results);
+    free(like);
+    return result;
+}
+
+/* ------------------------------------------------------------------ many queries */
+
+static bool is_question(const text_item *item)
+{
+    return item->problem == NULL && !text_is_blank(item->text);
+}
+
+static int search_group(search_run *run, const text_item *items, size_t n_items)
+{
+    kith_query queries[GROUP_QUERIES];
+    size_t n_queries = 0;
+    kith_error err;
+    kith_results *results = NULL;
+    kith_status status = KITH_OK;
+    for (size_t i = 0; i < n_items; i++) {
+        if (is_question(&items[i])) {
+            queries[n_queries++] = (kith_query){ .text = items[i].text };
+        }
+    }
+    if (n_queries > 0) {
+        status = kith_search(run->session.collection, queries, n_queries, &run->opts,
+                             &results, &err);
+    }
+    if (status == KITH_INVALID && n_items > 1) {
+        int result = EXIT_DONE; /* one of them spoils it: ask for each by itself */
+        for (size_t i = 0; i < n_items && result == EXIT_DONE; i++) {
+            result = search_group(run, &items[i], 1);
+        }
+        return result;
+    }
+    if (status != KITH_OK && status != KITH_INVALID) {
+        return report(&err, SUBJECT_ENVIRONMENT);
+    }
+    bool is_written = true;
+    for (size_t i = 0, next = 0; i < n_items && is_written; i++) {
+        if (items[i].problem != NULL) {
+            is_written = give_refusal(run, &items[i], items[i].problem);
+        } else if (is_question(&items[i]) && status == KITH_INVALID) {
+            is_written = give_refusal(run, &items[i], err.message);
+        } else if (is_question(&items[i])) {
+            const show_query shown = { .id = items[i].id,
+                                       .text = items[i].text,
+                                       .explains = run->explains,
+                                       .field = run->field };
+            is_written = give_answer(run, &shown, kith_results_at(results, next++));
+        }
+    }
+    kith_results_free(results);
+    return is_written ? EXIT_DONE : EXIT_ENVIRONMENT;
+}
+
+/* Lines that are at hand are asked together, which is faster; none waits for more. */
+static int search_many(search_run *run)
+{
+    const field_names names = { .is_query = true };
+    text_file file;
+    if (!texts_open(&file, run->queries, &names)) {
+        return EXIT_ENVIRONMENT;
+    }
+    run->opts.n_expected =
+        file.in.size == 0 ? PIPE_QUERIES : file.in.size / QUERY_BYTES + 1;
+    int result = EXIT_DONE;
+    read_result got = READ_OK;
+    while (got == READ_OK && result == EXIT_DONE) {
+        text_item items[GROUP_QUERIES];
+        size_t n_items = 0;
+        do {
+            got = texts_next(&file, &items[n_items]);
+            n_items += got == READ_OK;
+        } while (got == READ_OK && n_items < GROUP_QUERIES && texts_has_more(&file));
+        if (n_items > 0) {
+            result = search_group(run, items, n_items);
+        }
+        for (size_t i = 0; i < n_items; i++) {
+            text_item_free(&items[i]);
+        }
+    }
+    texts_close(&file);
+    return result == EXIT_DONE && got == READ_FAILED ? EXIT_ENVIRONMENT : result;
+}
+
+/* ------------------------------------------------------------------ the command */
+
+static int run_search(search_run *run)
+{
+    int status = run->like != NULL
+                     ? session_open(&run->session, run->path, true)
+                     : session_open_to_search(&run->session, run->path, &run->model);
+    if (status == EXIT_DONE) {
+        status = run->queries != NULL ? search_many(run) : search_one(run);
+    }
+    session_close(&run->session);
+    buffer_free(&run->out);
+    if (status != EXIT_DONE) {
+        return status;
+    }
+    return run->has_refusal ? EXIT_PARTIAL : run->has_hit ? EXIT_DONE : EXIT_NO;
+}
+
+/* GO_ON when options and arguments agree with each other. */
+static int check_search(const usage *use, search_run *run, int n_arguments, char **argv)
+{
+    int n_questions = (n_arguments - 1) + (run->queries != NULL) + (run->like != NULL);
+    if (n_arguments < 1 || n_questions != 1) {
+        return usage_error(use,
+                           "a collection and one of QUERY, --queries and --like are "
+                           "needed");
+    }
+    run->path = argv[1];
+    run->text = n_arguments == 2 ? argv[2] : NULL;
+    if (run->text != NULL && text_is_blank(text_of(run->text))) {
+        return usage_error(use, "the query is empty");
+    }
+    if (run->like != NULL && run->like[0] == '\0') {
+        return usage_error(use, "the id after --like is empty");
+    }
+    if (run->opts.k < 1 || run->opts.k > 10000) {
+        return usage_error(use, "-k takes 1 to 10000");
+    }
+    if (run->opts.min_recall < 0 || run->opts.min_recall > 1) {
+        return usage_error(use, "--min-recall takes 0 to 1");
+    }
+    if (run->is_exact && run->ann == KITH_USE_ANN_ALWAYS) {
+        return usage_error(use, "--exact and --ann always contradict each other");
+    }
+    if (run->is_json + run->is_jsonl + run->is_trec > 1) {
+        return usage_error(use, "--json, --jsonl and --trec exclude each other");
+    }
+    if (run->is_json && run->queries != NULL) {
+        return usage_error(use, "--json gives one object: use --jsonl with --queries");
+    }
+    run->opts.ann = run->is_exact ? KITH_USE_ANN_NEVER : (kith_use_ann)run->ann;
+    run->format = run->is_trec                     ? FORMAT_TREC
+                  : run->is_json || run->is_jsonl ? FORMAT_JSON
+                                                   : FORMAT_PEOPLE;
+    return GO_ON;
+}
+
+int cmd_search(int argc, char **argv)
+{
+    search_run run = { .model = MODEL_REQUEST_INIT, .opts = KITH_SEARCH_OPTS_INIT };
+    const option options[] = {
+        COUNT('k', "top-k", "N", &run.opts.k, "records wanted (10)"),
+        TEXT(0, "queries", "FILE|-", &run.queries,
+             "ask every line: a text, or a JSON object with\n"
+             "query, text or question"),
+        TEXT(0, "like", "ID", &run.like, "ask with a record, which is left out"),
+        TEXT(0, "show", "FIELD", &run.field,
+             "show this of the metadata, such as answer"),
+        NUMBER(0, "min-score", "S", &run.opts.min_score, "leave out hits below"),
+        SWITCH(0, "passages", &run.opts.passages, "count passages, not records"),
+        SWITCH(0, "exact", &run.is_exact, "do not use the approximate index"),
+        CHOICE(0, "ann", "auto|always|never", &run.ann, "when to use it"),
+        COUNT(0, "nprobe", "N", &run.opts.nprobe, "lists of it to visit"),
+        NUMBER(0, "min-recall", "R", &run.opts.min_recall,
+               "measured recall that it must reach (0.95)"),
+        SWITCH(0, "explain", &run.explains, "tell how the answer was found, on stderr"),
+        SWITCH(0, "json", &run.is_json, "print one JSON object"),
+        SWITCH(0, "jsonl", &run.is_jsonl, "print one JSON object a query"),
+        SWITCH(0, "trec", &run.is_trec, "print a TREC run"),
+        TEXT(0, "model", "NAME|PATH", &run.model.name,
+             "instead of the collection's own"),
+        COUNT(0, "threads", "N", &run.model.n_threads, "0: one a processor"),
+        END_OF_OPTIONS
+    };
+    const usage use = {
+        "search",
+        "COLLECTION QUERY [options]\n"
+        "COLLECTION --queries FILE|- [options]\n"
+        "COLLECTION --like ID [options]",
+        "Find the records nearest to a question. The exit status is 1 when "
+        "there is none.",
+        options
+    };
+    int n_arguments;
+    int status = options_parse(&use, argc, argv, &n_arguments);
+    if (status == GO_ON) {
+        status = check_search(&use, &run, n_arguments, argv);
+    }
+    return status == GO_ON ? run_search(&run) : status;
+}

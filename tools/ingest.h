@@ -1,0 +1,45 @@
+/* Writing records into a collection as they are read: commits, counts, what was
+ * skipped. */
+#ifndef KITH_TOOLS_INGEST_H
+#define KITH_TOOLS_INGEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buffer.h"
+#include "input.h"
+#include "kith.h"
+
+/* Something that did not become a record. */
+typedef struct skipped {
+    skip_kind kind;
+    char *source; /* with ":LINE" when it is one line of it */
+    char *reason;
+} skipped;
+
+typedef struct ingest {
+    kith_writer *writer;
+    bool is_jsonl; /* print a line after each commit */
+    int failure;   /* exit status of what stopped us, else EXIT_DONE */
+    uint64_t n_read;
+    uint64_t n_refused;
+    uint64_t n_bytes_before; /* of the sources read before this one */
+    uint64_t n_bytes_now;    /* of this one */
+    uint64_t n_bytes_in_all; /* 0: unknown */
+    double committed_at;
+    uint64_t n_announced;
+    skipped *skipped;
+    size_t n_skipped;
+    size_t capacity;
+} ingest;
+
+/* A sink that writes into it. The writer may come later than the first call of skip. */
+input_sink ingest_sink(ingest *in);
+/* The writer's options that belong to it. */
+kith_writer_opts ingest_writer_opts(ingest *in);
+
+/* Make durable what was added so far and say so. False: see failure. */
+bool ingest_commit(ingest *in);
+void ingest_free(ingest *in);
+
+#endif
