@@ -1,4 +1,4 @@
-/* Writing: one LMDB write transaction a batch; its rows are in memory until the commit. */
+/* Writing: one LMDB write transaction a batch; its rows stay in memory until commit. */
 #include "store_internal.h"
 
 #include <stdlib.h>
@@ -28,8 +28,8 @@ static kith_status claim(kstore_environment *environment, kith_error *err)
     pthread_mutex_lock(&environment->mutex);
     if (environment->write_failed) {
         status = kbase_fail(err, KITH_IO,
-                            "an earlier write to %s failed: close the collection and open "
-                            "it again",
+                            "an earlier write to %s failed: close the collection and "
+                            "open it again",
                             environment->path);
     } else if (environment->writing) {
         status = kbase_fail(err, KITH_BUSY, "this process writes to %s already",
@@ -134,14 +134,14 @@ static kith_status put(kstore_batch *batch, kstore_db db, const void *key, size_
                        const void *data, size_t n_data, unsigned flags, kith_error *err)
 {
     batch->changed = true;
-    kith_status status = kstore_store(&batch->snapshot, db, key, n_key, data, n_data, flags,
-                                      err);
+    kith_status status =
+        kstore_store(&batch->snapshot, db, key, n_key, data, n_data, flags, err);
     batch->failed = batch->failed || status != KITH_OK;
     return status;
 }
 
-static kith_status erase(kstore_batch *batch, kstore_db db, const void *key, size_t n_key,
-                         kith_error *err)
+static kith_status erase(kstore_batch *batch, kstore_db db, const void *key,
+                         size_t n_key, kith_error *err)
 {
     const kstore_environment *environment = batch->snapshot.environment;
     MDB_val k = { n_key, (void *)(uintptr_t)key };
@@ -149,7 +149,7 @@ static kith_status erase(kstore_batch *batch, kstore_db db, const void *key, siz
     int rc = mdb_del(batch->snapshot.txn, environment->db[db], &k, NULL);
     if (rc != MDB_SUCCESS) {
         batch->failed = true;
-        /* The caller has found the key: without it the databases contradict each other. */
+        /* The caller has found the key: now the databases contradict each other. */
         return kstore_fail_lmdb(err, rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc,
                                 environment->path, "cannot delete from");
     }
@@ -158,8 +158,8 @@ static kith_status erase(kstore_batch *batch, kstore_db db, const void *key, siz
 
 /* ------------------------------------------------------------------ ledger */
 
-/* Call visit for each ledger entry of the key's source, with the row of its record. Stops
- * at the first status other than KITH_OK and returns it. */
+/* Call visit for each ledger entry of the key's source, with the row of its record.
+ * Stops at the first status other than KITH_OK and returns it. */
 static kith_status each_entry(kstore_batch *batch, const kstore_key *key,
                               kith_status (*visit)(void *context, uint64_t ordinal,
                                                    kith_error *err),
@@ -167,7 +167,8 @@ static kith_status each_entry(kstore_batch *batch, const kstore_key *key,
 {
     const kstore_environment *environment = batch->snapshot.environment;
     MDB_cursor *cursor;
-    int rc = mdb_cursor_open(batch->snapshot.txn, environment->db[KSTORE_SOURCES], &cursor);
+    int rc =
+        mdb_cursor_open(batch->snapshot.txn, environment->db[KSTORE_SOURCES], &cursor);
     if (rc != MDB_SUCCESS) {
         return kstore_fail_lmdb(err, rc, environment->path, "cannot read");
     }
@@ -302,7 +303,8 @@ kith_status kstore_batch_put(kstore_batch *batch, const kstore_record *record,
     kstore_key key;
     MDB_val value;
     kstore_id_key(&key, record->id, record->passage);
-    status = kstore_fetch(&batch->snapshot, KSTORE_IDS, key.bytes, key.n_bytes, &value, err);
+    status =
+        kstore_fetch(&batch->snapshot, KSTORE_IDS, key.bytes, key.n_bytes, &value, err);
     if (status == KITH_OK) {
         char shown[KSTORE_SHOWN_BYTES];
         return kbase_fail(err, KITH_EXISTS, "record \"%s\" has passage %u already",
@@ -324,8 +326,8 @@ static kith_status delete_passage(kstore_batch *batch, const kstore_key *key,
                                   kith_error *err)
 {
     MDB_val value;
-    kith_status status = kstore_fetch(&batch->snapshot, KSTORE_IDS, key->bytes, key->n_bytes,
-                                      &value, err);
+    kith_status status = kstore_fetch(&batch->snapshot, KSTORE_IDS, key->bytes,
+                                      key->n_bytes, &value, err);
     if (status != KITH_OK) {
         return status;
     }
@@ -338,8 +340,8 @@ static kith_status delete_passage(kstore_batch *batch, const kstore_key *key,
         status = erase(batch, KSTORE_RECORDS, &ordinal, sizeof(ordinal), err);
     }
     if (status == KITH_OK) {
-        status = put(batch, KSTORE_DEAD, &ordinal, sizeof(ordinal), "", 0, MDB_NOOVERWRITE,
-                     err);
+        status = put(batch, KSTORE_DEAD, &ordinal, sizeof(ordinal), "", 0,
+                     MDB_NOOVERWRITE, err);
     }
     return status;
 }
@@ -407,8 +409,8 @@ kith_status kstore_batch_row(kstore_batch *batch, uint64_t ordinal, uint16_t *ro
         memcpy(row, batch->rows.data + i * stride, n_bytes);
         return KITH_OK;
     }
-    /* Through its block's checksum, because a damaged row that is copied would get a new
-     * one. Rows that are asked for in order share the work. */
+    /* Through its block's checksum, because a damaged row that is copied would get a
+     * new one. Rows that are asked for in order share the work. */
     uint64_t block = ordinal / KSTORE_BLOCK_ROWS;
     if (block != batch->block_number) {
         batch->block_number = NO_BLOCK;
@@ -435,16 +437,18 @@ static kith_status collect_id(void *context, uint64_t ordinal, kith_error *err)
     if (status != KITH_OK || !kstore_same_text(record.source, list->source)) {
         return status;
     }
-    status = kbase_buffer_append(&list->ids, &record.id.n_bytes, sizeof(record.id.n_bytes),
-                                 err);
+    status = kbase_buffer_append(&list->ids, &record.id.n_bytes,
+                                 sizeof(record.id.n_bytes), err);
     if (status == KITH_OK) {
-        status = kbase_buffer_append(&list->ids, record.id.data, record.id.n_bytes, err);
+        status =
+            kbase_buffer_append(&list->ids, record.id.data, record.id.n_bytes, err);
     }
     return status;
 }
 
 kith_status kstore_batch_each_of_source(kstore_batch *batch, kith_text source,
-                                        kith_status (*visit)(void *context, kith_text id,
+                                        kith_status (*visit)(void *context,
+                                                             kith_text id,
                                                              kith_error *err),
                                         void *context, kith_error *err)
 {
@@ -466,7 +470,8 @@ kith_status kstore_batch_each_of_source(kstore_batch *batch, kith_text source,
     return status;
 }
 
-kith_status kstore_batch_set_derived(kstore_batch *batch, const char *name, kith_error *err)
+kith_status kstore_batch_set_derived(kstore_batch *batch, const char *name,
+                                     kith_error *err)
 {
     kith_status status = check_usable(batch, err);
     if (status != KITH_OK) {
@@ -474,14 +479,14 @@ kith_status kstore_batch_set_derived(kstore_batch *batch, const char *name, kith
     }
     size_t n = strlen(name);
     if (n >= KSTORE_DERIVED_BYTES) {
-        return kbase_fail(err, KITH_INVALID, "a file name of %zu bytes, at most %d fit", n,
-                          KSTORE_DERIVED_BYTES - 1);
+        return kbase_fail(err, KITH_INVALID, "a file name of %zu bytes, at most %d fit",
+                          n, KSTORE_DERIVED_BYTES - 1);
     }
     unsigned char value[KSTORE_DERIVED_NAME_AT + KSTORE_DERIVED_BYTES];
     kstore_save64(value, kbase_hash64(name, n));
     memcpy(value + KSTORE_DERIVED_NAME_AT, name, n);
-    return put(batch, KSTORE_META, KSTORE_DERIVED_KEY, sizeof(KSTORE_DERIVED_KEY) - 1, value,
-               KSTORE_DERIVED_NAME_AT + n, 0, err);
+    return put(batch, KSTORE_META, KSTORE_DERIVED_KEY, sizeof(KSTORE_DERIVED_KEY) - 1,
+               value, KSTORE_DERIVED_NAME_AT + n, 0, err);
 }
 
 /* ------------------------------------------------------------------ commit */

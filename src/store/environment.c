@@ -102,8 +102,8 @@ static kith_status open_lmdb(kstore_environment *environment, const char *dir,
         }
         if ((rc == EACCES || rc == EROFS || rc == EPERM) && (flags & MDB_RDONLY) == 0) {
             flags |= MDB_RDONLY;
-        } else if (rc == ENOMEM && n_bytes > MIN_MAP_BYTES) {
-            n_bytes /= 2;
+        } else if ((rc == ENOMEM || rc == EINVAL) && n_bytes > MIN_MAP_BYTES) {
+            n_bytes /= 2; /* a limit of address space; valgrind's is EINVAL */
         } else if ((rc == EAGAIN || rc == MDB_INVALID) && attempt < OPEN_ATTEMPTS) {
             /* Another process may be opening or closing it just now. */
             struct timespec pause = { 0, 5000000L << (2 * attempt) };
@@ -122,9 +122,10 @@ static kith_status open_databases(kstore_environment *environment, MDB_txn *txn,
         unsigned flags = kstore_db_kinds[i].flags | (create ? MDB_CREATE : 0);
         int rc = mdb_dbi_open(txn, kstore_db_kinds[i].name, flags, &environment->db[i]);
         if (rc == MDB_NOTFOUND) {
-            return kbase_fail(err, KITH_CORRUPT,
-                              "%s has no database \"%s\": it is no collection, or damaged",
-                              environment->path, kstore_db_kinds[i].name);
+            return kbase_fail(
+                err, KITH_CORRUPT,
+                "%s has no database \"%s\": it is no collection, or damaged",
+                environment->path, kstore_db_kinds[i].name);
         }
         if (rc != MDB_SUCCESS) {
             return kstore_fail_lmdb(err, rc, environment->path, "cannot read");
@@ -211,8 +212,9 @@ static kith_status fill_environment(kstore_environment *environment, const char 
         status = kstore_check_not_cut(environment, err);
     }
     if (status == KITH_OK) {
-        status = kstore_vectors_open(&environment->vectors, dir, environment->settings.dim,
-                                     environment->identity, environment->writable, err);
+        status =
+            kstore_vectors_open(&environment->vectors, dir, environment->settings.dim,
+                                environment->identity, environment->writable, err);
     }
     return status;
 }

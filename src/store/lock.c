@@ -55,7 +55,8 @@ kith_status kstore_lock_try(const char *collection_dir, kstore_lock **lock,
         return kbase_fail_memory(err, sizeof(*made));
     }
     *made = (kstore_lock){ KBASE_FILE_INIT, getpid() };
-    kith_status status = kbase_file_open(&made->file, path, O_RDWR | O_CREAT, 0666, err);
+    kith_status status =
+        kbase_file_open(&made->file, path, O_RDWR | O_CREAT, 0666, err);
     free(path);
     *holder = 0;
     if (status == KITH_OK) {
@@ -75,8 +76,8 @@ void kstore_lock_release(kstore_lock *lock)
     if (lock == NULL) {
         return;
     }
-    /* Closing would do, were there not a child of fork() that has the descriptor, too. In
-     * such a child the lock stays the parent's. */
+    /* Closing would do, were there not a child of fork() that has the descriptor, too.
+     * In such a child the lock stays the parent's. */
     if (lock->pid == getpid()) {
         struct flock range = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
         (void)fcntl(lock->file.fd, F_OFD_SETLK, &range);

@@ -1,6 +1,6 @@
 /* LMDB's own format, read with pread and checked, because LMDB trusts its pages: a file
- * that was cut gives it SIGBUS, a damaged page header worse. Offsets are those of LMDB's
- * data version 1 (0.9.x) on 64-bit machines. */
+ * that was cut gives it SIGBUS, a damaged page header worse. Offsets are those of
+ * LMDB's data version 1 (0.9.x) on 64-bit machines. */
 #include "store_internal.h"
 
 #include <fcntl.h>
@@ -35,7 +35,7 @@
 #define NODE_BIG_DATA 0x01
 #define NODE_SUB_DATABASE 0x02
 
-/* A tree's description: padding (4), flags (2), depth (2), four counts (8 each), root. */
+/* A tree: padding (4), flags (2), depth (2), four counts (8 each), root (8). */
 #define TREE_BYTES 48
 #define TREE_DEPTH_AT 6
 #define TREE_ROOT_AT 40
@@ -78,14 +78,14 @@ static kith_status check_meta(const unsigned char *meta, const char *path,
     uint32_t version = kstore_load32(meta + META_VERSION_AT);
     if (version != LMDB_DATA_VERSION) {
         return kbase_fail(err, KITH_VERSION,
-                          "%s has LMDB data version %u, this kith reads version %d", path,
-                          version, LMDB_DATA_VERSION);
+                          "%s has LMDB data version %u, this kith reads version %d",
+                          path, version, LMDB_DATA_VERSION);
     }
     uint32_t page_bytes = kstore_load32(meta + META_FREE_TREE_AT);
     if (page_bytes != (uint32_t)sysconf(_SC_PAGESIZE)) {
         return kbase_fail(err, KITH_VERSION,
-                          "%s has pages of %u bytes, this machine's have %ld; export it on "
-                          "a machine like the one that made it",
+                          "%s has pages of %u bytes, this machine's have %ld; export "
+                          "it on a machine like the one that made it",
                           path, page_bytes, sysconf(_SC_PAGESIZE));
     }
     uint64_t last_page = kstore_load64(meta + META_LAST_PAGE_AT);
@@ -106,9 +106,10 @@ kith_status kstore_check_header(const char *path, kith_error *err)
     status = kbase_file_size(&file, &file_bytes, err);
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     if (status == KITH_OK && file_bytes < N_META_PAGES * page_bytes) {
-        status = kbase_fail(err, KITH_CORRUPT,
-                            "%s has only %llu bytes: it was cut; restore it from a backup",
-                            path, (unsigned long long)file_bytes);
+        status =
+            kbase_fail(err, KITH_CORRUPT,
+                       "%s has only %llu bytes: it was cut; restore it from a backup",
+                       path, (unsigned long long)file_bytes);
     }
     for (uint64_t i = 0; status == KITH_OK && i < N_META_PAGES; i++) {
         unsigned char meta[META_BYTES];
@@ -127,7 +128,7 @@ typedef struct page_walk {
     kbase_file file; /* LMDB's descriptor, borrowed */
     size_t page_bytes;
     uint64_t n_file_pages; /* whole pages in the file */
-    uint64_t last_page;    /* by LMDB's count; may lie beyond the file while it is free */
+    uint64_t last_page;    /* by LMDB's count; while free it may lie beyond the file */
     unsigned char *page;
     unsigned char *taken; /* a bit a page, used or free; NULL: only roots are read */
     kbase_buffer todo;    /* of page_ref */
@@ -140,8 +141,8 @@ typedef struct page_ref {
     bool is_free;   /* of the tree that lists free pages */
 } page_ref;
 
-static kith_status fail_page(const page_walk *walk, uint64_t number, const char *problem,
-                             kith_error *err)
+static kith_status fail_page(const page_walk *walk, uint64_t number,
+                             const char *problem, kith_error *err)
 {
     return kbase_fail(err, KITH_CORRUPT, "%s: page %llu %s; restore it from a backup",
                       walk->file.path, (unsigned long long)number, problem);
@@ -162,11 +163,13 @@ static kith_status take(page_walk *walk, uint64_t number, kith_error *err)
 }
 
 /* Pages first to first + n - 1 are used: they must be in the file. */
-static kith_status take_used(page_walk *walk, uint64_t first, uint64_t n, kith_error *err)
+static kith_status take_used(page_walk *walk, uint64_t first, uint64_t n,
+                             kith_error *err)
 {
     if (first < N_META_PAGES || first >= walk->n_file_pages ||
         n > walk->n_file_pages - first) {
-        return fail_page(walk, first, "is used but not in the file: the file was cut", err);
+        return fail_page(walk, first, "is used but not in the file: the file was cut",
+                         err);
     }
     kith_status status = KITH_OK;
     for (uint64_t i = 0; status == KITH_OK && i < n; i++) {
@@ -231,8 +234,10 @@ static kith_status check_large(page_walk *walk, uint64_t first, uint64_t n_data,
     /* A value that replaced a longer one may have more pages than it needs. */
     uint64_t n_run = kstore_load32(header + PAGE_COUNT_AT);
     if (kstore_load64(header) != first ||
-        (load16(header + PAGE_FLAGS_AT) & PAGE_KIND_MASK) != PAGE_OVERFLOW || n_run < n) {
-        return fail_page(walk, first, "is damaged: not the large value it should be", err);
+        (load16(header + PAGE_FLAGS_AT) & PAGE_KIND_MASK) != PAGE_OVERFLOW ||
+        n_run < n) {
+        return fail_page(walk, first, "is damaged: not the large value it should be",
+                         err);
     }
     status = take_used(walk, first, n_run, err);
     if (status != KITH_OK || !is_free || walk->taken == NULL) {
@@ -257,7 +262,8 @@ static kith_status check_leaf_node(page_walk *walk, const page_ref *ref, size_t 
     size_t data_at = at + NODE_HEADER_BYTES + load16(node + 6);
     size_t n_inline = (flags & NODE_BIG_DATA) != 0 ? sizeof(uint64_t) : n_data;
     if (data_at > walk->page_bytes || n_inline > walk->page_bytes - data_at) {
-        return fail_page(walk, ref->number, "is damaged: an entry leaves the page", err);
+        return fail_page(walk, ref->number, "is damaged: an entry leaves the page",
+                         err);
     }
     const unsigned char *data = walk->page + data_at;
     switch (flags) {
@@ -325,8 +331,8 @@ static kith_status check_page(page_walk *walk, const page_ref *ref, kith_error *
         size_t at = load16(walk->page + PAGE_HEADER_BYTES + 2 * i);
         if (at < load16(walk->page + PAGE_UPPER_AT) || at % 2 != 0 ||
             at > walk->page_bytes - NODE_HEADER_BYTES) {
-            status = fail_page(walk, ref->number, "is damaged: an entry leaves the page",
-                               err);
+            status = fail_page(walk, ref->number,
+                               "is damaged: an entry leaves the page", err);
         } else if (ref->level > 1) {
             status = check_branch_node(walk, ref, at, err);
         } else {
@@ -348,8 +354,8 @@ static kith_status begin_walk(page_walk *walk, MDB_txn *txn, const char *path,
     kith_status status = kbase_file_read(&walk->file, meta, sizeof(meta),
                                          id % N_META_PAGES * walk->page_bytes, err);
     if (status == KITH_OK && kstore_load64(meta + META_TRANSACTION_AT) != id) {
-        status = kbase_fail(err, KITH_BUSY, "%s changes too fast to be checked; try again",
-                            path);
+        status = kbase_fail(err, KITH_BUSY,
+                            "%s changes too fast to be checked; try again", path);
     }
     uint64_t file_bytes;
     if (status == KITH_OK) {
@@ -369,7 +375,8 @@ static kith_status begin_walk(page_walk *walk, MDB_txn *txn, const char *path,
                              : status;
 }
 
-kith_status kstore_check_pages(MDB_txn *txn, const char *path, bool all, kith_error *err)
+kith_status kstore_check_pages(MDB_txn *txn, const char *path, bool all,
+                               kith_error *err)
 {
     page_walk walk;
     kith_status status = begin_walk(&walk, txn, path, err);

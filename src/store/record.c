@@ -42,10 +42,10 @@ static kith_status check_record(const kstore_record *record, uint64_t *n_bytes,
     }
     char shown[KSTORE_SHOWN_BYTES];
     if (record->source.n_bytes > KSTORE_TEXT_MAX) {
-        return kbase_fail(err, KITH_INVALID,
-                          "record \"%s\": a source of %zu bytes, at most %d are possible",
-                          kstore_show(record->id, shown), record->source.n_bytes,
-                          KSTORE_TEXT_MAX);
+        return kbase_fail(
+            err, KITH_INVALID,
+            "record \"%s\": a source of %zu bytes, at most %d are possible",
+            kstore_show(record->id, shown), record->source.n_bytes, KSTORE_TEXT_MAX);
     }
     if (record->passage >= record->n_passages) {
         return kbase_fail(err, KITH_INVALID, "record \"%s\": passage %u of %u",
@@ -117,10 +117,11 @@ kith_status kstore_record_encode(const kstore_record *record, uint64_t ordinal,
 
 static kith_status fail_record(uint64_t ordinal, kith_error *err)
 {
-    return kbase_fail(err, KITH_CORRUPT,
-                      "the record of row %llu is damaged; restore the collection from a "
-                      "backup",
-                      (unsigned long long)ordinal);
+    return kbase_fail(
+        err, KITH_CORRUPT,
+        "the record of row %llu is damaged; restore the collection from a "
+        "backup",
+        (unsigned long long)ordinal);
 }
 
 kith_status kstore_record_decode(const MDB_val *value, uint64_t ordinal,
@@ -170,9 +171,9 @@ static void save_big_endian(unsigned char *to, uint64_t value, size_t n_bytes)
     }
 }
 
-/* A NUL becomes 00 ff and the end 00 00, so that bytes compare as the texts do and no text
- * is the start of another one. What does not fit in 255 bytes is cut there, and a hash of
- * the whole text follows. */
+/* A NUL becomes 00 ff and the end 00 00, so that bytes compare as the texts do and no
+ * text is the start of another one. What does not fit in 255 bytes is cut there, and a
+ * hash of the whole text follows. */
 static void start_key(kstore_key *key, kith_text text)
 {
     size_t n = 0;
@@ -242,7 +243,8 @@ bool kstore_same_text(kith_text a, kith_text b)
 
 const char *kstore_show(kith_text text, char shown[KSTORE_SHOWN_BYTES])
 {
-    size_t n = text.n_bytes < KSTORE_SHOWN_BYTES ? text.n_bytes : KSTORE_SHOWN_BYTES - 1;
+    size_t n =
+        text.n_bytes < KSTORE_SHOWN_BYTES ? text.n_bytes : KSTORE_SHOWN_BYTES - 1;
     for (size_t i = 0; i < n; i++) {
         bool printable = text.data[i] >= ' ' && text.data[i] <= '~';
         shown[i] = printable ? text.data[i] : '?';

@@ -30,13 +30,15 @@ static bool is_text(const char *data, size_t size)
 kith_status kstore_check_settings(const kstore_settings *settings, kith_error *err)
 {
     if (settings->dim == 0 || settings->dim > KSTORE_DIM_MAX) {
-        return kbase_fail(err, KITH_INVALID, "a vector of %u numbers: 1 to %d are possible",
-                          settings->dim, KSTORE_DIM_MAX);
+        return kbase_fail(err, KITH_INVALID,
+                          "a vector of %u numbers: 1 to %d are possible", settings->dim,
+                          KSTORE_DIM_MAX);
     }
     if (!is_text(settings->model, sizeof(settings->model)) ||
         !is_text(settings->fingerprint, sizeof(settings->fingerprint))) {
-        return kbase_fail(err, KITH_INVALID,
-                          "the model's name or fingerprint is too long for a collection");
+        return kbase_fail(
+            err, KITH_INVALID,
+            "the model's name or fingerprint is too long for a collection");
     }
     return KITH_OK;
 }
@@ -62,18 +64,19 @@ kith_status kstore_settings_put(const kstore_snapshot *snapshot, kith_error *err
     kstore_save32(bytes + PRECISION_AT, settings->precision);
     memcpy(bytes + IDENTITY_AT, environment->identity, KSTORE_IDENTITY_BYTES);
     memcpy(bytes + MODEL_AT, settings->model, strlen(settings->model));
-    memcpy(bytes + FINGERPRINT_AT, settings->fingerprint, strlen(settings->fingerprint));
+    memcpy(bytes + FINGERPRINT_AT, settings->fingerprint,
+           strlen(settings->fingerprint));
     kstore_save64(bytes + CHECKSUM_AT, kbase_hash64(bytes, CHECKSUM_AT));
-    return kstore_store(snapshot, KSTORE_META, KEY, sizeof(KEY) - 1, bytes, sizeof(bytes), 0,
-                        err);
+    return kstore_store(snapshot, KSTORE_META, KEY, sizeof(KEY) - 1, bytes,
+                        sizeof(bytes), 0, err);
 }
 
 kith_status kstore_settings_get(const kstore_snapshot *snapshot, kith_error *err)
 {
     kstore_environment *environment = snapshot->environment;
     MDB_val value = { 0, NULL };
-    kith_status status = kstore_fetch(snapshot, KSTORE_META, KEY, sizeof(KEY) - 1, &value,
-                                      err);
+    kith_status status =
+        kstore_fetch(snapshot, KSTORE_META, KEY, sizeof(KEY) - 1, &value, err);
     if (status != KITH_OK && status != KITH_NOT_FOUND) {
         return status;
     }
@@ -102,6 +105,7 @@ kith_status kstore_settings_get(const kstore_snapshot *snapshot, kith_error *err
     settings->precision = kstore_load32(bytes + PRECISION_AT);
     memcpy(environment->identity, bytes + IDENTITY_AT, KSTORE_IDENTITY_BYTES);
     memcpy(settings->model, bytes + MODEL_AT, sizeof(settings->model));
-    memcpy(settings->fingerprint, bytes + FINGERPRINT_AT, sizeof(settings->fingerprint));
+    memcpy(settings->fingerprint, bytes + FINGERPRINT_AT,
+           sizeof(settings->fingerprint));
     return kstore_check_settings(settings, err);
 }

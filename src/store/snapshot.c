@@ -52,8 +52,9 @@ uint64_t kstore_n_entries(const kstore_snapshot *snapshot, kstore_db db)
 #define N_ROWS_AT 0
 #define N_RECORDS_AT 8
 #define N_SOURCES_AT 16
-#define COUNTS_CHECKSUM_AT 24
-#define COUNTS_BYTES 32
+#define TRANSACTION_AT 24
+#define COUNTS_CHECKSUM_AT 32
+#define COUNTS_BYTES 40
 
 kith_status kstore_counts_put(const kstore_snapshot *snapshot, kith_error *err)
 {
@@ -61,9 +62,10 @@ kith_status kstore_counts_put(const kstore_snapshot *snapshot, kith_error *err)
     kstore_save64(bytes + N_ROWS_AT, snapshot->counts.n_rows);
     kstore_save64(bytes + N_RECORDS_AT, snapshot->counts.n_records);
     kstore_save64(bytes + N_SOURCES_AT, snapshot->counts.n_sources);
+    kstore_save64(bytes + TRANSACTION_AT, mdb_txn_id(snapshot->txn));
     kstore_save64(bytes + COUNTS_CHECKSUM_AT, kbase_hash64(bytes, COUNTS_CHECKSUM_AT));
-    return kstore_store(snapshot, KSTORE_META, COUNTS_KEY, sizeof(COUNTS_KEY) - 1, bytes,
-                        sizeof(bytes), 0, err);
+    return kstore_store(snapshot, KSTORE_META, COUNTS_KEY, sizeof(COUNTS_KEY) - 1,
+                        bytes, sizeof(bytes), 0, err);
 }
 
 kith_status kstore_snapshot_load(kstore_snapshot *snapshot, kith_error *err)
@@ -84,10 +86,12 @@ kith_status kstore_snapshot_load(kstore_snapshot *snapshot, kith_error *err)
         counts->n_rows = kstore_load64(bytes + N_ROWS_AT);
         counts->n_records = kstore_load64(bytes + N_RECORDS_AT);
         counts->n_sources = kstore_load64(bytes + N_SOURCES_AT);
+        counts->transaction = kstore_load64(bytes + TRANSACTION_AT);
         uint64_t n_passages = kstore_n_entries(snapshot, KSTORE_RECORDS);
         uint64_t n_dead = kstore_n_entries(snapshot, KSTORE_DEAD);
         good = n_passages <= counts->n_rows && n_dead == counts->n_rows - n_passages &&
-               counts->n_records <= n_passages && counts->n_sources <= counts->n_records;
+               counts->n_records <= n_passages &&
+               counts->n_sources <= counts->n_records;
     }
     if (!good) {
         return kbase_fail(err, KITH_CORRUPT,
@@ -100,10 +104,9 @@ kith_status kstore_snapshot_load(kstore_snapshot *snapshot, kith_error *err)
 
 /* ------------------------------------------------------------------ life */
 
-kith_status kstore_snapshot_begin(kstore *store, kstore_snapshot **snapshot,
-                                  kith_error *err)
+static kith_status begin_once(kstore_environment *environment,
+                              kstore_snapshot **snapshot, kith_error *err)
 {
-    kstore_environment *environment = store->environment;
     kstore_snapshot *made = kbase_calloc(1, sizeof(*made));
     if (made == NULL) {
         return kbase_fail_memory(err, sizeof(*made));
@@ -124,6 +127,33 @@ kith_status kstore_snapshot_begin(kstore *store, kstore_snapshot **snapshot,
     }
     *snapshot = made;
     return KITH_OK;
+}
+
+/* LMDB 0.9 reads the number of the last commit and then, by its parity, one of two meta
+ * pages. A thread that loses the processor in between may find the state of a later
+ * commit there, perhaps one that is not announced yet: the next snapshot would go back
+ * in time. Our own number in the state tells. When the two differ a second time in the
+ * same way, it is another program that has written or copied the file, and nothing is
+ * wrong. */
+kith_status kstore_snapshot_begin(kstore *store, kstore_snapshot **snapshot,
+                                  kith_error *err)
+{
+    uint64_t announced = 0;
+    uint64_t found = 0;
+    for (;;) {
+        kith_status status = begin_once(store->environment, snapshot, err);
+        if (status != KITH_OK) {
+            return status;
+        }
+        uint64_t now = kstore_transaction(*snapshot);
+        uint64_t written = (*snapshot)->counts.transaction;
+        if (written == now || (now == announced && written == found)) {
+            return KITH_OK;
+        }
+        announced = now;
+        found = written;
+        kstore_snapshot_end(*snapshot);
+    }
 }
 
 void kstore_snapshot_end(kstore_snapshot *snapshot)
@@ -184,7 +214,8 @@ kith_status kstore_read_dead(const kstore_snapshot *snapshot, uint64_t *bits,
     MDB_val key;
     MDB_val value;
     while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == MDB_SUCCESS) {
-        uint64_t row = key.mv_size == sizeof(row) ? kstore_load64(key.mv_data) : UINT64_MAX;
+        uint64_t row =
+            key.mv_size == sizeof(row) ? kstore_load64(key.mv_data) : UINT64_MAX;
         if (row >= snapshot->counts.n_rows) {
             rc = MDB_CORRUPTED;
             break;
@@ -204,19 +235,21 @@ kith_status kstore_get(const kstore_snapshot *snapshot, uint64_t ordinal,
     MDB_val value;
     kith_status status = kstore_check_process(snapshot->environment, err);
     if (status == KITH_OK) {
-        status = kstore_fetch(snapshot, KSTORE_RECORDS, &ordinal, sizeof(ordinal), &value,
-                              err);
+        status = kstore_fetch(snapshot, KSTORE_RECORDS, &ordinal, sizeof(ordinal),
+                              &value, err);
     }
     if (status == KITH_OK) {
         return kstore_record_decode(&value, ordinal, record, err);
     }
     if (status == KITH_NOT_FOUND && ordinal < snapshot->counts.n_rows) {
-        status = kstore_fetch(snapshot, KSTORE_DEAD, &ordinal, sizeof(ordinal), &value, err);
+        status =
+            kstore_fetch(snapshot, KSTORE_DEAD, &ordinal, sizeof(ordinal), &value, err);
         if (status == KITH_NOT_FOUND) {
-            return kbase_fail(err, KITH_CORRUPT,
-                              "%s: the record of row %llu is missing; restore it from a "
-                              "backup",
-                              snapshot->environment->path, (unsigned long long)ordinal);
+            return kbase_fail(
+                err, KITH_CORRUPT,
+                "%s: the record of row %llu is missing; restore it from a "
+                "backup",
+                snapshot->environment->path, (unsigned long long)ordinal);
         }
         status = status == KITH_OK ? KITH_NOT_FOUND : status;
     }
@@ -246,7 +279,8 @@ kith_status kstore_find(const kstore_snapshot *snapshot, kith_text id, uint32_t 
     MDB_val value;
     kith_status status = kstore_check_process(snapshot->environment, err);
     if (status == KITH_OK) {
-        status = kstore_fetch(snapshot, KSTORE_IDS, key.bytes, key.n_bytes, &value, err);
+        status =
+            kstore_fetch(snapshot, KSTORE_IDS, key.bytes, key.n_bytes, &value, err);
     }
     uint64_t row = 0;
     if (status == KITH_OK) {
@@ -322,17 +356,19 @@ kith_status kstore_read_block(const kstore_snapshot *snapshot, uint64_t block,
         status = kstore_vectors_read(vectors, first, rows->data, n_bytes, err);
     }
     if (status == KITH_OK) {
-        status = kstore_fetch(snapshot, KSTORE_BLOCKS, &block, sizeof(block), &value, err);
+        status =
+            kstore_fetch(snapshot, KSTORE_BLOCKS, &block, sizeof(block), &value, err);
     }
     if (status == KITH_NOT_FOUND ||
         (status == KITH_OK &&
          (value.mv_size != sizeof(uint64_t) ||
           kstore_load64(value.mv_data) != kbase_hash64(rows->data, n_bytes)))) {
-        return kbase_fail(err, KITH_CORRUPT,
-                          "%s: rows %llu to %llu do not have their checksum; restore it "
-                          "from a backup",
-                          vectors->file.path, (unsigned long long)first,
-                          (unsigned long long)(first + n_rows - 1));
+        return kbase_fail(
+            err, KITH_CORRUPT,
+            "%s: rows %llu to %llu do not have their checksum; restore it "
+            "from a backup",
+            vectors->file.path, (unsigned long long)first,
+            (unsigned long long)(first + n_rows - 1));
     }
     if (status == KITH_OK) {
         rows->n_bytes = n_bytes;
@@ -360,10 +396,11 @@ kith_status kstore_get_derived(const kstore_snapshot *snapshot,
     size_t n = value.mv_size - KSTORE_DERIVED_NAME_AT;
     if (value.mv_size < KSTORE_DERIVED_NAME_AT || n >= KSTORE_DERIVED_BYTES ||
         kstore_load64(bytes) != kbase_hash64(bytes + KSTORE_DERIVED_NAME_AT, n)) {
-        return kbase_fail(err, KITH_CORRUPT,
-                          "%s: the name of the index file is damaged; restore it from a "
-                          "backup",
-                          snapshot->environment->path);
+        return kbase_fail(
+            err, KITH_CORRUPT,
+            "%s: the name of the index file is damaged; restore it from a "
+            "backup",
+            snapshot->environment->path);
     }
     memcpy(name, bytes + KSTORE_DERIVED_NAME_AT, n);
     name[n] = '\0';

@@ -55,19 +55,22 @@ kith_status kstore_create(const char *dir, const kstore_settings *settings,
     return status;
 }
 
-kith_status kstore_open(const char *dir, bool read_only, kstore **store, kith_error *err)
+kith_status kstore_open(const char *dir, bool read_only, kstore **store,
+                        kith_error *err)
 {
     kstore *made = kbase_calloc(1, sizeof(*made));
     if (made == NULL) {
         return kbase_fail_memory(err, sizeof(*made));
     }
     made->read_only = read_only;
-    kith_status status = kstore_environment_open(dir, !read_only, &made->environment, err);
+    kith_status status =
+        kstore_environment_open(dir, !read_only, &made->environment, err);
     if (status != KITH_OK) {
         free(made);
         return status;
     }
-    /* What a snapshot checks is part of opening: counts that agree, vectors long enough. */
+    /* What a snapshot checks is part of opening: counts that agree, vectors long
+     * enough. */
     kstore_snapshot *snapshot;
     status = kstore_snapshot_begin(made, &snapshot, err);
     if (status != KITH_OK) {

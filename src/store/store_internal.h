@@ -30,7 +30,7 @@ typedef enum kstore_db {
 typedef struct kstore_vector_file {
     kbase_file file;
     size_t stride; /* bytes from row to row */
-    kbase_map *maps; /* the last one is current; earlier ones are kept for their readers */
+    kbase_map *maps; /* the last is current; earlier ones are kept for their readers */
     size_t n_maps;
 } kstore_vector_file;
 
@@ -38,17 +38,18 @@ kith_status kstore_vectors_create(const char *dir, uint32_t dim,
                                   const unsigned char identity[KSTORE_IDENTITY_BYTES],
                                   kith_error *err);
 /* identity: what data.mdb says; another one is KITH_CORRUPT. */
-kith_status kstore_vectors_open(kstore_vector_file *vectors, const char *dir, uint32_t dim,
+kith_status kstore_vectors_open(kstore_vector_file *vectors, const char *dir,
+                                uint32_t dim,
                                 const unsigned char identity[KSTORE_IDENTITY_BYTES],
                                 bool writable, kith_error *err);
 void kstore_vectors_close(kstore_vector_file *vectors);
 
 /* KITH_CORRUPT when the file has no room for n_rows rows. */
-kith_status kstore_vectors_check_size(const kstore_vector_file *vectors, uint64_t n_rows,
-                                      kith_error *err);
+kith_status kstore_vectors_check_size(const kstore_vector_file *vectors,
+                                      uint64_t n_rows, kith_error *err);
 /* n_bytes from the start of a row on. */
-kith_status kstore_vectors_read(const kstore_vector_file *vectors, uint64_t row, void *data,
-                                size_t n_bytes, kith_error *err);
+kith_status kstore_vectors_read(const kstore_vector_file *vectors, uint64_t row,
+                                void *data, size_t n_bytes, kith_error *err);
 /* Not flushed. */
 kith_status kstore_vectors_write(const kstore_vector_file *vectors, uint64_t row,
                                  const void *rows, size_t n_bytes, kith_error *err);
@@ -67,7 +68,7 @@ typedef struct kstore_environment {
     MDB_dbi db[KSTORE_N_DBS];
     bool writable;
     kstore_settings settings;
-    unsigned char identity[KSTORE_IDENTITY_BYTES]; /* the same in data.mdb and vectors */
+    unsigned char identity[KSTORE_IDENTITY_BYTES]; /* in data.mdb and in vectors */
     kstore_vector_file vectors;
 
     pthread_mutex_t mutex; /* over what follows and vectors.maps */
@@ -99,7 +100,8 @@ kith_status kstore_environment_open(const char *dir, bool write,
 void kstore_environment_close(kstore_environment *environment);
 
 /* KITH_INVALID in a child of the process that opened the environment. */
-kith_status kstore_check_process(const kstore_environment *environment, kith_error *err);
+kith_status kstore_check_process(const kstore_environment *environment,
+                                 kith_error *err);
 
 /* ------------------------------------------------------------------ settings.c */
 
@@ -112,7 +114,7 @@ kith_status kstore_settings_get(const kstore_snapshot *snapshot, kith_error *err
 
 /* ------------------------------------------------------------------ transaction.c */
 
-/* Every LMDB transaction begins and ends here, so that the map can grow between them. */
+/* Every LMDB transaction begins and ends here: the map can grow between them. */
 kith_status kstore_txn_begin(kstore_environment *environment, bool write, MDB_txn **txn,
                              kith_error *err);
 void kstore_txn_abort(kstore_environment *environment, MDB_txn *txn);
@@ -124,29 +126,32 @@ kith_status kstore_txn_commit(kstore_environment *environment, MDB_txn *txn,
 kith_status kstore_make_room(kstore_environment *environment, kith_error *err);
 
 /* kstore_check_pages() on the newest state. */
-kith_status kstore_check_newest(kstore_environment *environment, bool all, kith_error *err);
+kith_status kstore_check_newest(kstore_environment *environment, bool all,
+                                kith_error *err);
 
 /* data.mdb is not shorter than it was. */
 kith_status kstore_check_not_cut(kstore_environment *environment, kith_error *err);
 
-/* A failed LMDB call: status and message for its result. Full disks that LMDB reports as
- * EIO are told apart by the free space. `what` reads like "cannot open". */
+/* A failed LMDB call: status and message for its result. Full disks that LMDB reports
+ * as EIO are told apart by the free space. `what` reads like "cannot open". */
 kith_status kstore_fail_lmdb(kith_error *err, int result, const char *path,
                              const char *what);
 
 /* ------------------------------------------------------------------ pages.c */
 
-/* Is this a data.mdb that LMDB may open? Reads its first pages only. Not while this process
- * has it open: closing the file by hand would drop LMDB's locks. */
+/* Is this a data.mdb that LMDB may open? Reads its first pages only. Not while this
+ * process has it open: closing the file by hand would drop LMDB's locks. */
 kith_status kstore_check_header(const char *path, kith_error *err);
 
 /* Check what LMDB relies on in the pages of a state: that they are in the file, of the
  * right kind, used once, and that nothing in them points out of them. `txn` is a read
  * transaction begun just now; KITH_BUSY when its state is two commits old already.
- * all: every page. Else the roots of the databases, which is what opening reads; and yet
- * every page when the file is shorter than LMDB's count says. That is legal (free pages at
- * the end may never have been written), but is what a file that was cut looks like, too. */
-kith_status kstore_check_pages(MDB_txn *txn, const char *path, bool all, kith_error *err);
+ * all: every page. Else the roots of the databases, which is what opening reads; and
+ * yet every page when the file is shorter than LMDB's count says. That is legal (free
+ * pages at the end may never have been written), but is what a file that was cut looks
+ * like, too. */
+kith_status kstore_check_pages(MDB_txn *txn, const char *path, bool all,
+                               kith_error *err);
 
 /* ------------------------------------------------------------------ record.c */
 
@@ -174,7 +179,8 @@ static inline void kstore_save64(unsigned char *to, uint64_t value)
     __builtin_memcpy(to, &value, sizeof(value));
 }
 
-/* Append the stored form of a record to `blob`. KITH_INVALID: a length is out of bounds. */
+/* Append the stored form of a record to `blob`. KITH_INVALID: a length is out of
+ * bounds. */
 kith_status kstore_record_encode(const kstore_record *record, uint64_t ordinal,
                                  kbase_buffer *blob, kith_error *err);
 /* The record in a value; its texts point into it. KITH_CORRUPT. */
@@ -217,6 +223,7 @@ typedef struct kstore_counts {
     uint64_t n_rows;
     uint64_t n_records;
     uint64_t n_sources;
+    uint64_t transaction; /* LMDB's number of the commit that wrote this */
 } kstore_counts;
 
 struct kstore {
@@ -236,7 +243,7 @@ struct kstore_snapshot {
 kith_status kstore_snapshot_load(kstore_snapshot *snapshot, kith_error *err);
 kith_status kstore_counts_put(const kstore_snapshot *snapshot, kith_error *err);
 
-/* KITH_NOT_FOUND without a message when the key is absent, else as kstore_fail_lmdb(). */
+/* KITH_NOT_FOUND, without a message, when the key is absent. */
 kith_status kstore_fetch(const kstore_snapshot *snapshot, kstore_db db, const void *key,
                          size_t n_key, MDB_val *value, kith_error *err);
 /* mdb_put() with these flags. */
@@ -248,7 +255,7 @@ kith_status kstore_read_ordinal(const kstore_snapshot *snapshot, const MDB_val *
                                 uint64_t *ordinal, kith_error *err);
 uint64_t kstore_n_entries(const kstore_snapshot *snapshot, kstore_db db);
 
-/* The committed rows of a block, read from the file and compared with their checksum. */
+/* The committed rows of a block, from the file and compared with their checksum. */
 kith_status kstore_read_block(const kstore_snapshot *snapshot, uint64_t block,
                               kbase_buffer *rows, kith_error *err);
 

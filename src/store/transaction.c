@@ -113,7 +113,8 @@ static bool wait_for_transactions(kstore_environment *environment)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += RESIZE_WAIT_SECONDS;
     while (environment->n_transactions > 0) {
-        int rc = pthread_cond_timedwait(&environment->changed, &environment->mutex, &until);
+        int rc =
+            pthread_cond_timedwait(&environment->changed, &environment->mutex, &until);
         if (rc == ETIMEDOUT && environment->n_transactions > 0) {
             return false;
         }
@@ -122,7 +123,8 @@ static bool wait_for_transactions(kstore_environment *environment)
 }
 
 /* n_bytes 0: as large as another process has made it. */
-static kith_status resize(kstore_environment *environment, size_t n_bytes, kith_error *err)
+static kith_status resize(kstore_environment *environment, size_t n_bytes,
+                          kith_error *err)
 {
     kith_status status = KITH_OK;
     pthread_mutex_lock(&environment->mutex);
@@ -133,10 +135,11 @@ static kith_status resize(kstore_environment *environment, size_t n_bytes, kith_
     if (environment->unmapped) {
         status = fail_unmapped(environment, err);
     } else if (!wait_for_transactions(environment)) {
-        status = kbase_fail(err, KITH_BUSY,
-                            "%s must grow in memory, but this process has been reading it "
-                            "for %d seconds; try again",
-                            environment->path, RESIZE_WAIT_SECONDS);
+        status =
+            kbase_fail(err, KITH_BUSY,
+                       "%s must grow in memory, but this process has been reading it "
+                       "for %d seconds; try again",
+                       environment->path, RESIZE_WAIT_SECONDS);
     } else if (mdb_env_set_mapsize(environment->lmdb, n_bytes) != MDB_SUCCESS) {
         /* The old map is gone, too. */
         environment->unmapped = true;
@@ -179,14 +182,16 @@ kith_status kstore_check_not_cut(kstore_environment *environment, kith_error *er
     pthread_mutex_unlock(&environment->mutex);
     int fd;
     struct stat info;
-    if (mdb_env_get_fd(environment->lmdb, &fd) != MDB_SUCCESS || fstat(fd, &info) != 0) {
+    if (mdb_env_get_fd(environment->lmdb, &fd) != MDB_SUCCESS ||
+        fstat(fd, &info) != 0) {
         return kbase_fail_errno(err, errno, "cannot stat %s", environment->path);
     }
     uint64_t n_bytes = (uint64_t)info.st_size;
     if (n_bytes < n_before) {
-        return kbase_fail(err, KITH_CORRUPT,
-                          "%s became shorter while it was open; restore it from a backup",
-                          environment->path);
+        return kbase_fail(
+            err, KITH_CORRUPT,
+            "%s became shorter while it was open; restore it from a backup",
+            environment->path);
     }
     pthread_mutex_lock(&environment->mutex);
     if (environment->n_bytes < n_bytes) {
@@ -236,7 +241,8 @@ void kstore_txn_abort(kstore_environment *environment, MDB_txn *txn)
     leave(environment);
 }
 
-kith_status kstore_check_newest(kstore_environment *environment, bool all, kith_error *err)
+kith_status kstore_check_newest(kstore_environment *environment, bool all,
+                                kith_error *err)
 {
     kith_status status = KITH_BUSY;
     for (int i = 0; status == KITH_BUSY && i < CHECK_ATTEMPTS; i++) {
@@ -250,9 +256,10 @@ kith_status kstore_check_newest(kstore_environment *environment, bool all, kith_
     return status;
 }
 
-/* LMDB may leave free pages at the end unwritten. Make the file as long as its page count
- * says, so that the next open need not read all pages to tell that from a file that was
- * cut. fallocate never shortens or overwrites; where it fails, that open is slower. */
+/* LMDB may leave free pages at the end unwritten. Make the file as long as its page
+ * count says, so that the next open need not read all pages to tell that from a file
+ * that was cut. fallocate never shortens or overwrites; where it fails, that open is
+ * slower. */
 static void complete_file(kstore_environment *environment)
 {
     MDB_envinfo info;
@@ -261,7 +268,8 @@ static void complete_file(kstore_environment *environment)
     int fd;
     if (mdb_env_info(environment->lmdb, &info) != MDB_SUCCESS ||
         mdb_env_stat(environment->lmdb, &pages) != MDB_SUCCESS ||
-        mdb_env_get_fd(environment->lmdb, &fd) != MDB_SUCCESS || fstat(fd, &file) != 0) {
+        mdb_env_get_fd(environment->lmdb, &fd) != MDB_SUCCESS ||
+        fstat(fd, &file) != 0) {
         return;
     }
     off_t last_page = (off_t)(info.me_last_pgno * pages.ms_psize);

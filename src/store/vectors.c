@@ -55,8 +55,9 @@ kith_status kstore_vectors_create(const char *dir, uint32_t dim,
     return status;
 }
 
-static kith_status check_header(const unsigned char *header, const char *path, uint32_t dim,
-                                const unsigned char *identity, kith_error *err)
+static kith_status check_header(const unsigned char *header, const char *path,
+                                uint32_t dim, const unsigned char *identity,
+                                kith_error *err)
 {
     if (memcmp(header + MAGIC_AT, MAGIC, sizeof(MAGIC)) != 0) {
         return kbase_fail(err, KITH_CORRUPT,
@@ -76,15 +77,17 @@ static kith_status check_header(const unsigned char *header, const char *path, u
         kstore_load32(header + DIM_AT) != dim ||
         kstore_load32(header + STRIDE_AT) != stride_of(dim) ||
         memcmp(header + IDENTITY_AT, identity, KSTORE_IDENTITY_BYTES) != 0) {
-        return kbase_fail(err, KITH_CORRUPT,
-                          "%s and the data.mdb beside it are not of one collection; restore "
-                          "both from one backup",
-                          path);
+        return kbase_fail(
+            err, KITH_CORRUPT,
+            "%s and the data.mdb beside it are not of one collection; restore "
+            "both from one backup",
+            path);
     }
     return KITH_OK;
 }
 
-kith_status kstore_vectors_open(kstore_vector_file *vectors, const char *dir, uint32_t dim,
+kith_status kstore_vectors_open(kstore_vector_file *vectors, const char *dir,
+                                uint32_t dim,
                                 const unsigned char identity[KSTORE_IDENTITY_BYTES],
                                 bool writable, kith_error *err)
 {
@@ -92,8 +95,8 @@ kith_status kstore_vectors_open(kstore_vector_file *vectors, const char *dir, ui
     if (path == NULL) {
         return kbase_fail_memory(err, sizeof(FILE_NAME));
     }
-    kith_status status = kbase_file_open(&vectors->file, path, writable ? O_RDWR : O_RDONLY,
-                                         0, err);
+    kith_status status =
+        kbase_file_open(&vectors->file, path, writable ? O_RDWR : O_RDONLY, 0, err);
     free(path);
     if (status != KITH_OK) {
         return status;
@@ -133,8 +136,8 @@ static kith_status row_offset(const kstore_vector_file *vectors, uint64_t row,
     return KITH_OK;
 }
 
-kith_status kstore_vectors_check_size(const kstore_vector_file *vectors, uint64_t n_rows,
-                                      kith_error *err)
+kith_status kstore_vectors_check_size(const kstore_vector_file *vectors,
+                                      uint64_t n_rows, kith_error *err)
 {
     uint64_t wanted;
     uint64_t n_bytes;
@@ -152,8 +155,8 @@ kith_status kstore_vectors_check_size(const kstore_vector_file *vectors, uint64_
     return status;
 }
 
-kith_status kstore_vectors_read(const kstore_vector_file *vectors, uint64_t row, void *data,
-                                size_t n_bytes, kith_error *err)
+kith_status kstore_vectors_read(const kstore_vector_file *vectors, uint64_t row,
+                                void *data, size_t n_bytes, kith_error *err)
 {
     uint64_t offset;
     kith_status status = row_offset(vectors, row, &offset, err);
@@ -177,7 +180,8 @@ kith_status kstore_vectors_write(const kstore_vector_file *vectors, uint64_t row
 /* ------------------------------------------------------------------ mapping */
 
 /* The current map, or a larger one. The environment's mutex is held. */
-static kith_status map_bytes(kstore_vector_file *vectors, size_t n_bytes, kith_error *err)
+static kith_status map_bytes(kstore_vector_file *vectors, size_t n_bytes,
+                             kith_error *err)
 {
     if (vectors->n_maps > 0 && vectors->maps[vectors->n_maps - 1].n_bytes >= n_bytes) {
         return KITH_OK;

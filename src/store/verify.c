@@ -39,9 +39,11 @@ typedef struct tally {
     kbase_buffer last_source; /* the text part of the ledger's last key */
 } tally;
 
-/* A search for the key arrives at the entry: a damaged page above it may lead elsewhere. */
+/* A search for the key arrives at the entry: a damaged page above it may lead
+ * elsewhere. */
 static kith_status verify_path(const kstore_snapshot *snapshot, kstore_db db,
-                               const MDB_val *key, const MDB_val *value, kith_error *err)
+                               const MDB_val *key, const MDB_val *value,
+                               kith_error *err)
 {
     uint64_t copy[64]; /* 511 bytes is LMDB's limit; whole numbers must be aligned */
     MDB_val found = { 0, NULL };
@@ -95,7 +97,8 @@ static kith_status each(tally *sum, kstore_db db,
 static kith_status expect(const kstore_snapshot *snapshot, kstore_db db,
                           const kstore_key *key, MDB_val *value, kith_error *err)
 {
-    kith_status status = kstore_fetch(snapshot, db, key->bytes, key->n_bytes, value, err);
+    kith_status status =
+        kstore_fetch(snapshot, db, key->bytes, key->n_bytes, value, err);
     if (status == KITH_NOT_FOUND) {
         return fail_disagreement(snapshot, "a record that no key leads to", err);
     }
@@ -165,7 +168,8 @@ static kith_status verify_dead(tally *sum, const MDB_val *key, const MDB_val *va
     if (status != KITH_OK) {
         return status;
     }
-    status = kstore_fetch(snapshot, KSTORE_RECORDS, &ordinal, sizeof(ordinal), &record, err);
+    status =
+        kstore_fetch(snapshot, KSTORE_RECORDS, &ordinal, sizeof(ordinal), &record, err);
     if (status == KITH_OK || ordinal >= snapshot->counts.n_rows) {
         return fail_disagreement(snapshot, "a deleted row that is none", err);
     }

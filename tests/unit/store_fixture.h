@@ -1,5 +1,5 @@
-/* A store in a temporary folder whose content follows from numbers, so that a test can say
- * what must be in it: record `n` in version `v`, and the state after `b` batches. */
+/* A store in a temporary folder whose content follows from numbers, so that a test can
+ * say what must be in it: record n in version v, and the state after b batches. */
 #ifndef TEST_STORE_FIXTURE_H
 #define TEST_STORE_FIXTURE_H
 
@@ -61,7 +61,8 @@ static inline void copy_file(const char *from_dir, const char *to_dir, const cha
     snprintf(to, sizeof(to), "%s/%s", to_dir, name);
     kbase_buffer content = KBASE_BUFFER_INIT;
     assert_int_equal(kbase_read_whole(from, SIZE_MAX, &content, NULL), KITH_OK);
-    assert_int_equal(kbase_write_whole(to, content.data, content.n_bytes, NULL), KITH_OK);
+    assert_int_equal(kbase_write_whole(to, content.data, content.n_bytes, NULL),
+                     KITH_OK);
     kbase_buffer_free(&content);
 }
 
@@ -88,8 +89,8 @@ static inline uint32_t n_passages_of(unsigned n, unsigned version)
     return 1 + (uint32_t)(mix(n * 1000 + version) % MAX_PASSAGES);
 }
 
-/* Every kind of id: short, with NULs, at the limits of the key, 4096 bytes that differ in
- * the last one only. */
+/* Every kind of id: short, with NULs, at the limits of the key, 4096 bytes that differ
+ * in the last one only. */
 static inline size_t fill_id(char *id, unsigned n)
 {
     static const size_t lengths[] = { 0, 0, 253, 254, 255, 256, 257, LONG_ID };
@@ -145,7 +146,8 @@ static inline void make_record(test_record *made, unsigned n, unsigned version,
 
 static inline bool same_text(kith_text a, kith_text b)
 {
-    return a.n_bytes == b.n_bytes && (a.n_bytes == 0 || memcmp(a.data, b.data, a.n_bytes) == 0);
+    return a.n_bytes == b.n_bytes &&
+           (a.n_bytes == 0 || memcmp(a.data, b.data, a.n_bytes) == 0);
 }
 
 static inline bool same_record(const kstore_record *a, const kstore_record *b)
@@ -154,7 +156,8 @@ static inline bool same_record(const kstore_record *a, const kstore_record *b)
            a->n_passages == b->n_passages && same_text(a->text, b->text) &&
            same_text(a->title, b->title) && same_text(a->metadata, b->metadata) &&
            same_text(a->source, b->source) && memcmp(a->byte, b->byte, 16) == 0 &&
-           memcmp(a->line, b->line, 16) == 0 && memcmp(a->text_hash, b->text_hash, 16) == 0 &&
+           memcmp(a->line, b->line, 16) == 0 &&
+           memcmp(a->text_hash, b->text_hash, 16) == 0 &&
            memcmp(a->record_hash, b->record_hash, 16) == 0;
 }
 
@@ -172,14 +175,15 @@ static inline kith_status put_record(kstore_batch *batch, unsigned n, unsigned v
     return status;
 }
 
-static inline kith_status delete_record(kstore_batch *batch, unsigned n, kith_error *err)
+static inline kith_status delete_record(kstore_batch *batch, unsigned n,
+                                        kith_error *err)
 {
     static char id[LONG_ID];
     uint64_t n_rows;
     return kstore_batch_delete(batch, (kith_text){ id, fill_id(id, n) }, &n_rows, err);
 }
 
-/* ------------------------------------------------------------------ batches by number */
+/* ------------------------------------------------------------------ batches */
 
 /* The version of each record, 0: absent. */
 typedef struct test_state {
@@ -187,8 +191,8 @@ typedef struct test_state {
 } test_state;
 
 /* Change the state as batch b does, and the store too when `batch` is given. */
-static inline kith_status apply_batch(test_state *state, unsigned b, kstore_batch *batch,
-                                      kith_error *err)
+static inline kith_status apply_batch(test_state *state, unsigned b,
+                                      kstore_batch *batch, kith_error *err)
 {
     kith_status status = KITH_OK;
     unsigned n_changes = 1 + (unsigned)(mix(b) % 9);
@@ -259,13 +263,15 @@ static inline const char *difference(const kstore_snapshot *snapshot,
         return "vectors cannot be mapped";
     }
     for (unsigned n = 0; n < N_RECORDS; n++) {
-        uint32_t expected = state->version[n] == 0 ? 0 : n_passages_of(n, state->version[n]);
+        uint32_t expected =
+            state->version[n] == 0 ? 0 : n_passages_of(n, state->version[n]);
         n_records += expected > 0;
         n_passages += expected;
         for (uint32_t p = 0; p < MAX_PASSAGES; p++) {
             make_record(&made, n, state->version[n], p);
             uint64_t ordinal;
-            kith_status status = kstore_find(snapshot, made.record.id, p, &ordinal, NULL);
+            kith_status status =
+                kstore_find(snapshot, made.record.id, p, &ordinal, NULL);
             if (status != (p < expected ? KITH_OK : KITH_NOT_FOUND)) {
                 return "a record that is there or not";
             }

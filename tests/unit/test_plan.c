@@ -24,8 +24,12 @@ static const kidx_ann_info fifty_thousand = {
 
 static kidx_plan_request usual(void)
 {
-    return (kidx_plan_request){ .n_rows = 50000, .dim = 384, .k = 10, .min_recall = 0.95,
-                                .use = KITH_USE_ANN_AUTO, .n_queries = 1 };
+    return (kidx_plan_request){ .n_rows = 50000,
+                                .dim = 384,
+                                .k = 10,
+                                .min_recall = 0.95,
+                                .use = KITH_USE_ANN_AUTO,
+                                .n_queries = 1 };
 }
 
 static kidx_plan choose(kidx_plan_request request, const kidx_ann_info *info)
@@ -144,7 +148,9 @@ static void an_index_without_lists_has_one_setting(void **state)
 {
     (void)state;
     const kidx_ann_info flat = {
-        .factory = "PQ192x4fs", .covers = 50000, .n_bytes = 5000000,
+        .factory = "PQ192x4fs",
+        .covers = 50000,
+        .n_bytes = 5000000,
         .recall = { .n_points = 1, .n_queries = 1000, .points = { { 10, 0, 0.997 } } },
     };
     kidx_plan_request request = usual();
@@ -207,17 +213,19 @@ static void other_factories_are_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "Flat", "SQ8", "PQ192", "PQ192x4fsr", "PQ0x4fs", "PQ01x4fs", "PQx4fs", "HNSW32",
-        "PQ5x4fs", "PQ384x4fs", "IVF", "IVF1024", "IVF0,Flat", "IVF-1,Flat", "IVF9,",
-        "IVF9,PQ5", "IVF9,PQ48x8", "IVF9,SQ4", "IVF9,Flat ", " IVF9,Flat", "IVF9,flat",
-        "IVF9999999,Flat", "IVF99999999999999999999,Flat", "IVF9_HNSW16,Flat",
-        "IVF9_HNSW32", "IDMap,IVF9,Flat", "OPQ48,IVF9,PQ48", "IVF9,PQ48,RFlat",
-        "IVF9,PQ192x4fsr_64", "IVF1024,PQ192x4fsrIVF1024,PQ192x4fsrIVF1024,PQ192x4fsrIVF1024",
+        "", "Flat", "SQ8", "PQ192", "PQ192x4fsr", "PQ0x4fs", "PQ01x4fs", "PQx4fs",
+        "HNSW32", "PQ5x4fs", "PQ384x4fs", "IVF", "IVF1024", "IVF0,Flat", "IVF-1,Flat",
+        "IVF9,", "IVF9,PQ5", "IVF9,PQ48x8", "IVF9,SQ4", "IVF9,Flat ", " IVF9,Flat",
+        "IVF9,flat", "IVF9999999,Flat", "IVF99999999999999999999,Flat",
+        "IVF9_HNSW16,Flat", "IVF9_HNSW32", "IDMap,IVF9,Flat", "OPQ48,IVF9,PQ48",
+        "IVF9,PQ48,RFlat", "IVF9,PQ192x4fsr_64",
+        "IVF1024,PQ192x4fsrIVF1024,PQ192x4fsrIVF1024,PQ192x4fsrIVF1024",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         kith_error error;
         kidx_factory factory;
-        assert_status(KITH_INVALID, kidx_factory_parse(texts[i], 384, &factory, &error));
+        assert_status(KITH_INVALID,
+                      kidx_factory_parse(texts[i], 384, &factory, &error));
     }
 }
 
@@ -225,7 +233,9 @@ static void defaults_can_be_built(void **state)
 {
     (void)state;
     static const uint32_t dims[] = { 1, 2, 7, 48, 384, 400, 768, 1024, 1031, 4096 };
-    static const uint64_t sizes[] = { 0, 724, 19999, 20000, 49716, 1000000, 1000000000 };
+    static const uint64_t sizes[] = {
+        0, 724, 19999, 20000, 49716, 1000000, 1000000000
+    };
     kith_error error;
     char text[KIDX_FACTORY_BYTES];
     for (size_t i = 0; i < sizeof(dims) / sizeof(dims[0]); i++) {

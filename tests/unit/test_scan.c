@@ -30,7 +30,8 @@ typedef struct data {
     float *queries;
 } data;
 
-/* Rows as the store keeps them: a stride of whole cache lines, zeros behind the numbers. */
+/* Rows as the store keeps them: a stride of whole cache lines, zeros behind the
+ * numbers. */
 static data make_data(uint64_t n_rows, uint32_t dim, size_t n_queries)
 {
     data d = { .rows = { .dim = dim, .n_rows = n_rows } };
@@ -44,7 +45,8 @@ static data make_data(uint64_t n_rows, uint32_t dim, size_t n_queries)
         for (uint32_t j = 0; j < dim; j++) {
             numbers[j] = next_random();
         }
-        kidx_f16_from_f32(KBASE_ISA_PORTABLE, numbers, dim, d.halves + i * d.rows.stride);
+        kidx_f16_from_f32(KBASE_ISA_PORTABLE, numbers, dim,
+                          d.halves + i * d.rows.stride);
     }
     for (size_t i = 0; i < n_queries * dim; i++) {
         d.queries[i] = next_random() / sqrtf((float)dim / 3);
@@ -168,8 +170,8 @@ static void a_group_of_queries_has_the_bits_of_single_ones(void **state)
             rows[i] = made.rows.data + i * made.rows.stride;
         }
         for (kbase_isa isa = KBASE_ISA_PORTABLE; isa <= best_isa(); isa++) {
-            kidx_kernels_for(isa)->score(rows, N, made.queries, KIDX_QUERY_GROUP, dims[d],
-                                         group[0], N);
+            kidx_kernels_for(isa)->score(rows, N, made.queries, KIDX_QUERY_GROUP,
+                                         dims[d], group[0], N);
             for (size_t q = 0; q < KIDX_QUERY_GROUP; q++) {
                 kidx_score(KBASE_ISA_PORTABLE, &made.rows, made.queries + q * dims[d],
                            ordinals, N, single);
@@ -194,7 +196,8 @@ static void rows_without_a_direction_score_zero(void **state)
     for (kbase_isa isa = KBASE_ISA_PORTABLE; isa <= best_isa(); isa++) {
         float scores[4];
         kidx_score(isa, &made.rows, made.queries, ordinals, 4, scores);
-        assert_true(scores[0] == 0 && scores[1] == 0 && scores[2] == 0 && scores[3] != 0);
+        assert_true(scores[0] == 0 && scores[1] == 0 && scores[2] == 0 &&
+                    scores[3] != 0);
     }
     free(ordinals);
     free_data(&made);
@@ -227,8 +230,9 @@ static void halves_round_to_nearest_even(void **state)
 {
     (void)state;
     /* Ties below and above an even neighbour, subnormals, the edge of overflow. */
-    const float in[] = { 1 + 0x1p-11f, 1 + 3 * 0x1p-11f, 0x1p-25f, 3 * 0x1p-25f, 65519.0f,
-                         65520.0f,     -0.1f,            0.3f,     -0.0f };
+    const float in[] = { 1 + 0x1p-11f, 1 + 3 * 0x1p-11f, 0x1p-25f, 3 * 0x1p-25f,
+                         65519.0f,     65520.0f,         -0.1f,    0.3f,
+                         -0.0f };
     const uint16_t out[] = { 0x3c00, 0x3c02, 0x0000, 0x0002, 0x7bff,
                              0x7c00, 0xae66, 0x34cd, 0x8000 };
     enum { N = sizeof(in) / sizeof(in[0]) };
@@ -243,6 +247,17 @@ static void halves_round_to_nearest_even(void **state)
 
 /* ---------------------------------------------------------------- search */
 
+/* Nearest first, then the lower ordinal. */
+static int compare(const void *a, const void *b)
+{
+    const kidx_hit *x = a;
+    const kidx_hit *y = b;
+    if (x->score > y->score || (x->score == y->score && x->ordinal < y->ordinal)) {
+        return -1;
+    }
+    return 1;
+}
+
 /* All live rows of one query in order: what a scan must give the first m of. */
 static size_t sort_all(const data *made, const float *query, kidx_hit *hits)
 {
@@ -255,7 +270,7 @@ static size_t sort_all(const data *made, const float *query, kidx_hit *hits)
             n++;
         }
     }
-    qsort(hits, n, sizeof(*hits), kidx_hit_compare);
+    qsort(hits, n, sizeof(*hits), compare);
     return n;
 }
 
@@ -289,8 +304,8 @@ static void check_scan(const data *made, kbase_pool *pool, size_t n_queries, siz
     kidx_hit *expected = kbase_calloc((size_t)n_rows, sizeof(*expected));
     kidx_hit *hits = kbase_calloc(n_queries * m, sizeof(*hits));
     size_t *counts = kbase_calloc(n_queries, sizeof(*counts));
-    assert_int_equal(kidx_scan(best_isa(), pool, &made->rows, made->queries, n_queries, m,
-                               hits, counts, NULL),
+    assert_int_equal(kidx_scan(best_isa(), pool, &made->rows, made->queries, n_queries,
+                               m, hits, counts, NULL),
                      KITH_OK);
     for (size_t q = 0; q < n_queries; q++) {
         size_t n = sort_all(made, made->queries + q * made->rows.dim, expected);
@@ -365,8 +380,8 @@ static void a_scan_can_start_behind_what_an_index_covers(void **state)
     data made = make_corpus(3000, 3);
     kidx_hit hits[3 * 50];
     size_t counts[3];
-    assert_int_equal(kidx_scan_from(best_isa(), NULL, &made.rows, 2900, made.queries, 3, 50,
-                                    hits, counts, NULL),
+    assert_int_equal(kidx_scan_from(best_isa(), NULL, &made.rows, 2900, made.queries, 3,
+                                    50, hits, counts, NULL),
                      KITH_OK);
     memset(made.dead, 0xff, 2900 / 64 * 8);
     made.dead[2900 / 64] |= ((uint64_t)1 << (2900 % 64)) - 1;

@@ -55,7 +55,9 @@ static kith_text text_of(const char *text)
 /* A record of one passage, with little in it. */
 static uint64_t put_small(kstore_batch *batch, const char *id, const char *source)
 {
-    kstore_record record = { .id = text_of(id), .n_passages = 1, .source = text_of(source) };
+    kstore_record record = { .id = text_of(id),
+                             .n_passages = 1,
+                             .source = text_of(source) };
     uint16_t row[DIM] = { 0 };
     uint64_t ordinal;
     assert_int_equal(kstore_batch_put(batch, &record, row, &ordinal, NULL), KITH_OK);
@@ -100,7 +102,8 @@ static void test_blocks(void **state)
             uint16_t row[DIM];
             memset(row, (int)n, sizeof(row));
             uint64_t ordinal;
-            assert_int_equal(kstore_batch_put(batch, &record, row, &ordinal, NULL), KITH_OK);
+            assert_int_equal(kstore_batch_put(batch, &record, row, &ordinal, NULL),
+                             KITH_OK);
             assert_int_equal(ordinal, n);
         }
         assert_int_equal(kstore_batch_commit(batch, NULL), KITH_OK);
@@ -135,7 +138,8 @@ static void test_deleted_rows(void **state)
     for (int i = 0; i < 100; i += 3) {
         char id[16];
         sprintf(id, "%d", i);
-        assert_int_equal(kstore_batch_delete(batch, text_of(id), &n_rows, NULL), KITH_OK);
+        assert_int_equal(kstore_batch_delete(batch, text_of(id), &n_rows, NULL),
+                         KITH_OK);
         assert_int_equal(n_rows, 1);
         assert_int_equal(kstore_batch_delete(batch, text_of(id), &n_rows, NULL),
                          KITH_NOT_FOUND);
@@ -164,9 +168,9 @@ static void test_order(void **state)
     static const struct {
         const char *id;
         size_t n_bytes;
-    } ids[] = { { "\0", 1 },    { "\0\0", 2 },     { "\0\xff", 2 },      { "\1", 1 },
-                { "a", 1 },     { "a\0", 2 },      { "a\0\0\0\0", 5 },   { "a\0\0\0\1", 5 },
-                { "a\0b", 3 },  { "a\1", 2 },      { "ab", 2 },          { "\xff", 1 },
+    } ids[] = { { "\0", 1 },    { "\0\0", 2 }, { "\0\xff", 2 },    { "\1", 1 },
+                { "a", 1 },     { "a\0", 2 },  { "a\0\0\0\0", 5 }, { "a\0\0\0\1", 5 },
+                { "a\0b", 3 },  { "a\1", 2 },  { "ab", 2 },        { "\xff", 1 },
                 { "\xff\0", 2 } };
     enum { N = sizeof(ids) / sizeof(ids[0]) };
     fixture *f = *state;
@@ -177,7 +181,8 @@ static void test_order(void **state)
         kstore_record record = { .id = { ids[i - 1].id, ids[i - 1].n_bytes },
                                  .n_passages = 300 };
         for (record.passage = 0; record.passage < 300; record.passage++) {
-            assert_int_equal(kstore_batch_put(batch, &record, row, &ordinal, NULL), KITH_OK);
+            assert_int_equal(kstore_batch_put(batch, &record, row, &ordinal, NULL),
+                             KITH_OK);
         }
     }
     assert_int_equal(kstore_batch_commit(batch, NULL), KITH_OK);
@@ -259,7 +264,8 @@ static kith_status visit_id(void *context, kith_text id, kith_error *err)
     visit_context *visit = context;
     uint64_t n_rows;
     visit->n++;
-    return visit->delete ? kstore_batch_delete(visit->batch, id, &n_rows, err) : KITH_OK;
+    return visit->delete ? kstore_batch_delete(visit->batch, id, &n_rows, err)
+                         : KITH_OK;
 }
 
 static kith_status visit_stop(void *context, kith_text id, kith_error *err)
@@ -284,8 +290,9 @@ static uint64_t n_sources(const kstore_snapshot *snapshot)
     return n;
 }
 
-/* In the ledger a long source is its first 255 bytes and a hash, a short one itself and two
- * NULs: here the hash begins with two NULs, so that one key is the start of the other. */
+/* In the ledger a long source is its first 255 bytes and a hash, a short one itself and
+ * two NULs: here the hash begins with two NULs, so that one key is the start of the
+ * other. */
 static void test_ledger_prefix(void **state)
 {
     fixture *f = *state;
@@ -410,7 +417,8 @@ static void test_vectors_grow(void **state)
             uint64_t ordinal;
             row[0] = i;
             row[settings.dim - 1] = (uint16_t)(i + 1);
-            assert_int_equal(kstore_batch_put(batch, &record, row, &ordinal, NULL), KITH_OK);
+            assert_int_equal(kstore_batch_put(batch, &record, row, &ordinal, NULL),
+                             KITH_OK);
         }
         assert_int_equal(kstore_batch_commit(batch, NULL), KITH_OK);
         kstore_snapshot *snapshot = look(f->store);
@@ -419,7 +427,8 @@ static void test_vectors_grow(void **state)
         assert_int_equal(now.n_rows, n + 200);
         first = first.data == NULL ? now : first;
         for (uint64_t i = 0; i < now.n_rows; i++) {
-            const uint16_t *from = (i < first.n_rows ? first : now).data + i * now.stride;
+            const uint16_t *from =
+                (i < first.n_rows ? first : now).data + i * now.stride;
             assert_int_equal(from[0], i);
             assert_int_equal(from[settings.dim - 1], i + 1);
         }
@@ -442,7 +451,8 @@ static void test_abort(void **state)
     assert_int_equal(apply_batch(&lost, 2, batch, NULL), KITH_OK);
     kstore_batch_abort(batch);
     kstore_batch_abort(NULL);
-    assert_int_equal(kstore_batch_commit(begin(f->store), NULL), KITH_OK); /* no change */
+    assert_int_equal(kstore_batch_commit(begin(f->store), NULL),
+                     KITH_OK); /* no change */
     snapshot = look(f->store);
     assert_int_equal(kstore_transaction(snapshot), transaction);
     kstore_snapshot_end(snapshot);
@@ -472,16 +482,19 @@ static void test_copy_within_batch(void **state)
         kstore_record record;
         char copy[LONG_ID + 2];
         for (int round = 0; round < 3; round++) {
-            assert_int_equal(kstore_find(view, made.record.id, 0, &ordinal, NULL), KITH_OK);
+            assert_int_equal(kstore_find(view, made.record.id, 0, &ordinal, NULL),
+                             KITH_OK);
             assert_int_equal(kstore_get(view, ordinal, &record, NULL), KITH_OK);
             assert_int_equal(kstore_batch_row(batch, ordinal, row, NULL), KITH_OK);
             assert_memory_equal(row, made.row, sizeof(row));
             sprintf(copy, "copy-%u-%d", n, round);
             record.id = text_of(copy);
-            assert_int_equal(kstore_batch_put(batch, &record, row, &ordinal, NULL), KITH_OK);
+            assert_int_equal(kstore_batch_put(batch, &record, row, &ordinal, NULL),
+                             KITH_OK);
             assert_int_equal(kstore_get(view, ordinal, &record, NULL), KITH_OK);
             assert_true(same_text(record.text, made.record.text));
-            assert_int_equal(kstore_batch_delete(batch, record.id, &n_rows, NULL), KITH_OK);
+            assert_int_equal(kstore_batch_delete(batch, record.id, &n_rows, NULL),
+                             KITH_OK);
         }
         n_copied++;
     }

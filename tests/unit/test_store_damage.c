@@ -1,5 +1,5 @@
-/* The store when its files are damaged: refused, found by verify, or without effect; never
- * a crash, never wrong content. */
+/* The store when its files are damaged: refused, found by verify, or without effect;
+ * never a crash, never wrong content. */
 #include "store_fixture.h"
 
 #include "store_internal.h" /* to write what only another version would */
@@ -27,11 +27,13 @@ static int teardown(void **state)
     return 0;
 }
 
-static void write_file(const char *dir, const char *name, const void *data, size_t n_bytes)
+static void write_file(const char *dir, const char *name, const void *data,
+                       size_t n_bytes)
 {
     char path[512];
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    FILE *file = fopen(path, "wb"); /* without a flush of the disk: there are thousands */
+    FILE *file =
+        fopen(path, "wb"); /* without a flush of the disk: there are thousands */
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, n_bytes, file), n_bytes);
     assert_int_equal(fclose(file), 0);
@@ -49,8 +51,9 @@ static void read_file(const char *dir, const char *name, kbase_buffer *content)
 
 enum { REFUSED = 10, FOUND, SOUND, WRONG };
 
-/* Open, verify, compare: a damaged copy is refused when it is opened, or found by verify,
- * or it is as sound as the original. Run in a child, so that a crash is only a failure. */
+/* Open, verify, compare: a damaged copy is refused when it is opened, or found by
+ * verify, or it is as sound as the original. Run in a child, so that a crash is only a
+ * failure. */
 static int judge(void *context)
 {
     kstore *store = NULL;
@@ -96,7 +99,9 @@ static void make_store_with_free_end(const char *dir)
     state_after(&expected, 30);
     kstore_batch *batch;
     assert_int_equal(kstore_batch_begin(store, &batch, NULL), KITH_OK);
-    kstore_record record = { .id = { "big", 3 }, .n_passages = 1, .text = { text, 100000 } };
+    kstore_record record = { .id = { "big", 3 },
+                             .n_passages = 1,
+                             .text = { text, 100000 } };
     uint16_t row[DIM] = { 0 };
     uint64_t n;
     assert_int_equal(kstore_batch_put(batch, &record, row, &n, NULL), KITH_OK);
@@ -122,7 +127,8 @@ static void test_data_cut(void **state)
             write_file(f->copy, "data.mdb", data.data, lengths[j]);
             int result = in_child(judge, f->copy);
             if (result != REFUSED && result != SOUND) {
-                fail_msg("cut to %zu of %zu bytes: %d", lengths[j], data.n_bytes, result);
+                fail_msg("cut to %zu of %zu bytes: %d", lengths[j], data.n_bytes,
+                         result);
             }
             n_refused += result == REFUSED;
             n_sound += result == SOUND;
@@ -134,8 +140,8 @@ static void test_data_cut(void **state)
     kbase_buffer_free(&data);
 }
 
-/* A file that lacks free pages at the end is complete; writing goes on, and afterwards it
- * is as long as its page count says, which spares the next open the search. */
+/* A file that lacks free pages at the end is complete; writing goes on, and afterwards
+ * it is as long as its page count says, which spares the next open the search. */
 static void test_short_but_complete(void **state)
 {
     fixture *f = *state;
@@ -297,8 +303,8 @@ static void test_record_flipped(void **state)
     kbase_buffer_free(&data);
 }
 
-/* Anywhere in data.mdb, LMDB's own pages included: neither opening nor verify crash, and
- * what verify accepts is right. */
+/* Anywhere in data.mdb, LMDB's own pages included: neither opening nor verify crash,
+ * and what verify accepts is right. */
 static void test_data_flipped(void **state)
 {
     fixture *f = *state;
@@ -379,7 +385,8 @@ static void test_free_list_damaged(void **state)
     kstore_snapshot *snapshot;
     assert_int_equal(kstore_snapshot_begin(store, &snapshot, NULL), KITH_OK);
     MDB_cursor *cursor;
-    assert_int_equal(mdb_cursor_open(snapshot->txn, 0, &cursor), 0); /* LMDB's own list */
+    assert_int_equal(mdb_cursor_open(snapshot->txn, 0, &cursor),
+                     0); /* LMDB's own list */
     MDB_val key;
     MDB_val value;
     do {
@@ -482,7 +489,8 @@ static void test_foreign_files(void **state)
     kbase_buffer_free(&data);
 }
 
-/* Whole files, but not a pair; a file of LMDB, but not ours; ours, but of another version. */
+/* Whole files, but not a pair; a file of LMDB, but not ours; ours, but of another
+ * version. */
 static void test_other_pairs(void **state)
 {
     fixture *f = *state;

@@ -1,5 +1,5 @@
-/* The store when its process is killed, and when the system refuses: every call of the I/O
- * table, and full disks. */
+/* The store when its process is killed, and when the system refuses: every call of the
+ * I/O table, and full disks. */
 #include "store_fixture.h"
 
 #include <errno.h>
@@ -318,8 +318,9 @@ typedef struct limited {
     rlim_t n_bytes;
 } limited;
 
-/* Batches until one fails, with files that may not grow beyond a limit, which LMDB's own
- * writes meet, too. The number of the last batch that succeeded; 250: a wrong status. */
+/* Batches until one fails, with files that may not grow beyond a limit, which LMDB's
+ * own writes meet, too. The number of the last batch that succeeded; 250: a wrong
+ * status. */
 static int write_until_full(void *context)
 {
     limited *l = context;

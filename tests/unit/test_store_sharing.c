@@ -35,7 +35,8 @@ static void test_two_handles(void **state)
     make_store(f->dir, 5);
     kstore *writer = open_store(f->dir);
     char other_path[512];
-    snprintf(other_path, sizeof(other_path), "%s/../%s", f->dir, strrchr(f->dir, '/') + 1);
+    snprintf(other_path, sizeof(other_path), "%s/../%s", f->dir,
+             strrchr(f->dir, '/') + 1);
     kstore *reader = NULL;
     assert_int_equal(kstore_open(other_path, true, &reader, NULL), KITH_OK);
 
@@ -96,8 +97,8 @@ typedef struct inherited {
     kstore_batch *batch;
 } inherited;
 
-/* Each use of an inherited handle is refused, releasing one does nothing, and the folder
- * can be opened anew. The number of the check that failed. */
+/* Each use of an inherited handle is refused, releasing one does nothing, and the
+ * folder can be opened anew. The number of the check that failed. */
 static int use_inherited(void *context)
 {
     inherited *h = context;
@@ -218,7 +219,8 @@ static void test_lock(void **state)
     assert_int_equal(kstore_lock_try(f->dir, &lock, &holder, NULL), KITH_OK);
     kstore_lock_release(lock);
     kstore_lock_release(NULL);
-    assert_int_equal(kstore_lock_try("/nonexistent", &lock, &holder, NULL), KITH_NOT_FOUND);
+    assert_int_equal(kstore_lock_try("/nonexistent", &lock, &holder, NULL),
+                     KITH_NOT_FOUND);
 }
 
 /* ------------------------------------------------------------------ growing */
@@ -299,7 +301,8 @@ static void test_map_grows(void **state)
     }
     assert_int_equal(status, KITH_FULL);
     record.text.n_bytes = 0;
-    assert_int_equal(kstore_batch_put(batch, &record, row, &ordinal, NULL), KITH_INVALID);
+    assert_int_equal(kstore_batch_put(batch, &record, row, &ordinal, NULL),
+                     KITH_INVALID);
     assert_int_equal(kstore_batch_commit(batch, NULL), KITH_INVALID);
     assert_int_equal(count_records(store), 0);
     for (unsigned i = 0; i < 40; i++) {
@@ -394,8 +397,12 @@ static void *read_until_stopped(void *context)
              ordinal >= vectors.n_rows)) {
             r->problem = "a record without content";
         }
-        if (b < last || (status != KITH_OK && status != KITH_NOT_FOUND)) {
-            r->problem = "an older state, or none";
+        if (status != KITH_OK && status != KITH_NOT_FOUND) {
+            r->problem = "no record";
+        }
+        /* LMDB by itself lets this happen on a busy machine: see snapshot.c. */
+        if (b < last || kstore_transaction(snapshot) != b + 1) {
+            r->problem = "an older state, or one of another number";
         }
         last = b;
         r->n_checked++;
