@@ -74,15 +74,18 @@ size_t kidx_ann_n_candidates(size_t m)
 }
 
 /* Rescore the candidates of one query and merge the rows that the index lacks. */
-static void rerank(const search *s, size_t q, const int64_t *ids, const workspace *space)
+static void rerank(const search *s, size_t q, const int64_t *ids,
+                   const workspace *space)
 {
     const kidx_ann *ann = s->ann;
     size_t n = 0;
     for (size_t i = 0; i < s->n_candidates; i++) {
-        if (ids[i] < 0 || (ann->ordinals != NULL && (uint64_t)ids[i] >= ann->n_vectors)) {
+        if (ids[i] < 0 ||
+            (ann->ordinals != NULL && (uint64_t)ids[i] >= ann->n_vectors)) {
             continue;
         }
-        uint64_t ordinal = ann->ordinals != NULL ? ann->ordinals[ids[i]] : (uint64_t)ids[i];
+        uint64_t ordinal =
+            ann->ordinals != NULL ? ann->ordinals[ids[i]] : (uint64_t)ids[i];
         if (ordinal < ann->info.covers && ordinal < s->rows->n_rows &&
             !kidx_is_dead(s->rows, ordinal)) {
             space->ordinals[n++] = ordinal;
@@ -185,7 +188,8 @@ static kith_status check_queries(const float *queries, size_t n_queries, uint32_
 kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                                  const kidx_rows *rows, const float *queries,
                                  size_t n_queries, uint32_t nprobe, size_t n_candidates,
-                                 size_t m, kidx_hit *hits, size_t *counts, kith_error *err)
+                                 size_t m, kidx_hit *hits, size_t *counts,
+                                 kith_error *err)
 {
     kith_status status = check_queries(queries, n_queries, ann->dim, err);
     if (status != KITH_OK) {
@@ -193,9 +197,16 @@ kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
     }
     uint32_t n_lists = ann->info.n_lists;
     nprobe = nprobe > n_lists ? n_lists : nprobe == 0 && n_lists > 0 ? 1 : nprobe;
-    search s = { .ann = ann, .isa = isa, .rows = rows, .queries = queries,
-                 .n_queries = n_queries, .m = m, .hits = hits, .counts = counts };
-    s.n_candidates = n_candidates < ann->n_vectors ? n_candidates : (size_t)ann->n_vectors;
+    search s = { .ann = ann,
+                 .isa = isa,
+                 .rows = rows,
+                 .queries = queries,
+                 .n_queries = n_queries,
+                 .m = m,
+                 .hits = hits,
+                 .counts = counts };
+    s.n_candidates =
+        n_candidates < ann->n_vectors ? n_candidates : (size_t)ann->n_vectors;
     uint64_t covers = ann->info.covers;
     uint64_t n_delta = rows->n_rows > covers ? rows->n_rows - covers : 0;
     s.delta_m = m < n_delta ? m : (size_t)n_delta;
@@ -207,8 +218,8 @@ kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
         status = kbase_fail_memory(err, n_workers * SLICE * s.n_candidates * 12);
         goto out;
     }
-    status = kidx_scan_from(isa, pool, rows, covers, queries, n_queries, s.delta_m, delta,
-                            delta_counts, err);
+    status = kidx_scan_from(isa, pool, rows, covers, queries, n_queries, s.delta_m,
+                            delta, delta_counts, err);
     if (status != KITH_OK) {
         goto out;
     }
@@ -227,9 +238,9 @@ out:
 }
 
 kith_status kidx_ann_search(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
-                            const kidx_rows *rows, const float *queries, size_t n_queries,
-                            uint32_t nprobe, size_t m, kidx_hit *hits, size_t *counts,
-                            kith_error *err)
+                            const kidx_rows *rows, const float *queries,
+                            size_t n_queries, uint32_t nprobe, size_t m, kidx_hit *hits,
+                            size_t *counts, kith_error *err)
 {
     return kidx_ann_search_with(ann, isa, pool, rows, queries, n_queries, nprobe,
                                 kidx_ann_n_candidates(m), m, hits, counts, err);

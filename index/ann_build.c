@@ -41,7 +41,8 @@ void kidx_ann_decode(kbase_isa isa, const kidx_rows *rows, const uint64_t *ordin
     const kidx_kernels *kernels = kidx_kernels_for(isa);
     for (size_t i = 0; i < n; i++) {
         float *vector = out + i * rows->dim;
-        kernels->f32_from_f16(rows->data + ordinals[i] * rows->stride, rows->dim, vector);
+        kernels->f32_from_f16(rows->data + ordinals[i] * rows->stride, rows->dim,
+                              vector);
         double square = 0;
         for (uint32_t j = 0; j < rows->dim; j++) {
             square += (double)vector[j] * vector[j];
@@ -130,7 +131,8 @@ static kith_status draw_sample(build *b, kith_error *err)
 {
     size_t wanted = (size_t)b->factory.n_lists * TRAINING_PER_LIST;
     wanted = wanted > MIN_TRAINING ? wanted : MIN_TRAINING;
-    wanted = wanted > b->factory.min_training ? wanted : (size_t)b->factory.min_training;
+    wanted =
+        wanted > b->factory.min_training ? wanted : (size_t)b->factory.min_training;
     size_t left = b->n_live - b->n_held_out;
     b->n_training = wanted < left ? wanted : left;
     size_t n = b->n_held_out + b->n_training;
@@ -146,7 +148,8 @@ static kith_status draw_sample(build *b, kith_error *err)
         b->sample[i] = b->sample[j];
         b->sample[j] = swapped;
     }
-    qsort(b->sample + b->n_held_out, b->n_training, sizeof(*b->sample), compare_ordinals);
+    qsort(b->sample + b->n_held_out, b->n_training, sizeof(*b->sample),
+          compare_ordinals);
     return KITH_OK;
 }
 
@@ -183,7 +186,7 @@ static kith_status add(build *b, kith_error *err)
         for (size_t j = 0; j < n; j++) {
             ids[j] = (int64_t)b->live[i + j];
         }
-        /* IVF stores ids with its lists; without lists FAISS counts, and we translate. */
+        /* IVF stores ids in its lists; without lists FAISS counts, and we translate. */
         status = b->ann->ops->add(b->ann->index, n, vectors,
                                   b->factory.n_lists > 0 ? ids : NULL);
     }
@@ -220,16 +223,17 @@ static kith_status fill(build *b, kith_error *err)
     info->covers = b->rows->n_rows;
     b->ann->nprobe = info->n_lists > 0 ? 1 : 0;
     ops->set_nprobe(b->ann->index, 1);
-    return kidx_ann_calibrate(b->ann, b->isa, b->pool, b->rows, b->sample, b->n_held_out,
-                              b->progress, b->context, err);
+    return kidx_ann_calibrate(b->ann, b->isa, b->pool, b->rows, b->sample,
+                              b->n_held_out, b->progress, b->context, err);
 }
 
 kith_status kidx_ann_build(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
                            const char *factory, kidx_progress progress, void *context,
                            kidx_ann **ann, kith_error *err)
 {
-    build b = { .isa = isa, .pool = pool, .rows = rows, .progress = progress,
-                .context = context };
+    build b = {
+        .isa = isa, .pool = pool, .rows = rows, .progress = progress, .context = context
+    };
     const kidx_faiss_ops *ops = NULL;
     unsigned former = kbase_fpenv_enter();
     kith_status status = list_live(&b, err);

@@ -1,4 +1,4 @@
-/* The frame around FAISS's bytes; docs/format.md describes it. FAISS believes whatever it
+/* The frame around FAISS's bytes; docs/format.md describes it. FAISS believes what it
  * reads, so nothing reaches it that does not have the digest written at the build. */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -24,8 +24,8 @@ typedef struct stored_point {
     double recall;
 } stored_point;
 
-/* As it lies in the file, little-endian. The map, n_map ordinals of 8 bytes, and the blob
- * follow it. */
+/* As it lies in the file, little-endian. The map, n_map ordinals of 8 bytes, and the
+ * blob follow it. */
 typedef struct header {
     char magic[8];
     uint32_t version;
@@ -66,7 +66,8 @@ static void put_text(char *field, size_t size, const char *text)
 static kith_status corrupt(const char *path, const char *what, kith_error *err)
 {
     return kbase_fail(err, KITH_CORRUPT,
-                      "%s is damaged (%s): delete it and build the index again", path, what);
+                      "%s is damaged (%s): delete it and build the index again", path,
+                      what);
 }
 
 static kith_status check_points(const char *path, const header *head, kith_error *err)
@@ -76,9 +77,10 @@ static kith_status check_points(const char *path, const header *head, kith_error
     }
     for (uint32_t i = 0; i < head->n_points; i++) {
         const stored_point *p = &head->points[i];
-        bool follows = i == 0 || p[-1].k < p->k ||
-                       (p[-1].k == p->k && p[-1].nprobe < p->nprobe);
-        if (!follows || !(p->recall >= 0 && p->recall <= 1) || p->nprobe > head->n_lists) {
+        bool follows =
+            i == 0 || p[-1].k < p->k || (p[-1].k == p->k && p[-1].nprobe < p->nprobe);
+        if (!follows || !(p->recall >= 0 && p->recall <= 1) ||
+            p->nprobe > head->n_lists) {
             return corrupt(path, "recall table", err);
         }
     }
@@ -93,8 +95,8 @@ static kith_status check_fields(const char *path, const header *head, kith_error
     uint64_t n_bytes = sizeof(*head);
     if (!kbase_mul64(&map_bytes, head->n_map, sizeof(uint64_t)) ||
         !kbase_add64(&n_bytes, n_bytes, map_bytes) ||
-        !kbase_add64(&n_bytes, n_bytes, head->blob_bytes) || n_bytes != head->file_bytes ||
-        head->blob_bytes == 0) {
+        !kbase_add64(&n_bytes, n_bytes, head->blob_bytes) ||
+        n_bytes != head->file_bytes || head->blob_bytes == 0) {
         return corrupt(path, "lengths", err);
     }
     if (memchr(head->factory, '\0', sizeof(head->factory)) == NULL ||
@@ -117,8 +119,7 @@ static kith_status check_header(const frame *in, const char *path, kith_error *e
     }
     if (head->version != FORMAT_VERSION) {
         return kbase_fail(err, KITH_VERSION,
-                          "%s has format version %u, this kith reads %d: build the index "
-                          "again",
+                          "%s has format version %u, not %d: build the index again",
                           path, head->version, FORMAT_VERSION);
     }
     if (head->header_bytes != sizeof(*head) ||
@@ -151,10 +152,11 @@ static kith_status frame_open(frame *in, const char *path, const char *fingerpri
     if (status == KITH_OK) {
         status = check_header(in, path, err);
     }
-    if (status == KITH_OK && (memcmp(in->head.fingerprint, wanted, sizeof(wanted)) != 0 ||
-                              in->head.dim != dim)) {
+    if (status == KITH_OK &&
+        (memcmp(in->head.fingerprint, wanted, sizeof(wanted)) != 0 ||
+         in->head.dim != dim)) {
         status = kbase_fail(err, KITH_MISMATCH,
-                            "%s was built with another model: build the index again", path);
+                            "%s is of another model: build the index again", path);
     }
     if (status != KITH_OK) {
         kbase_file_close(&in->file);
@@ -164,7 +166,8 @@ static kith_status frame_open(frame *in, const char *path, const char *fingerpri
 
 static void info_from(const header *head, kidx_ann_info *info)
 {
-    *info = (kidx_ann_info){ .n_lists = head->n_lists, .covers = head->covers,
+    *info = (kidx_ann_info){ .n_lists = head->n_lists,
+                             .covers = head->covers,
                              .n_bytes = head->file_bytes };
     memcpy(info->factory, head->factory, sizeof(info->factory));
     info->recall.n_queries = head->n_queries;
@@ -236,7 +239,8 @@ static kith_status read_content(kidx_ann *ann, const frame *in, const char *path
     }
     const unsigned char *content = map.data + sizeof(*head);
     size_t map_bytes = (size_t)head->n_map * sizeof(uint64_t);
-    kbase_hash128 digest = kbase_hash128_of(content + map_bytes, (size_t)head->blob_bytes);
+    kbase_hash128 digest =
+        kbase_hash128_of(content + map_bytes, (size_t)head->blob_bytes);
     if (kbase_hash64(content, map_bytes) != head->map_checksum ||
         digest.low != head->blob_digest[0] || digest.high != head->blob_digest[1]) {
         status = corrupt(path, "checksum of the content", err);
@@ -344,8 +348,8 @@ static kith_status write_part(kbase_new_file *out, const void *data, size_t n_by
     return status;
 }
 
-kith_status kidx_ann_save(const kidx_ann *ann, const char *path, const char *fingerprint,
-                          kith_error *err)
+kith_status kidx_ann_save(const kidx_ann *ann, const char *path,
+                          const char *fingerprint, kith_error *err)
 {
     char *blob = NULL;
     size_t blob_bytes = 0;

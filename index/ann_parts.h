@@ -22,8 +22,8 @@ struct kidx_ann {
 /* An index without content; NULL when memory is out. */
 kidx_ann *kidx_ann_new(const kidx_faiss_ops *ops, uint32_t dim);
 
-/* f32 vectors of unit length from the rows with these ordinals; a row that is zero or not
- * finite becomes zeros. out: n * dim floats. */
+/* f32 vectors of unit length from the rows with these ordinals; a row that is zero or
+ * not finite becomes zeros. out: n * dim floats. */
 void kidx_ann_decode(kbase_isa isa, const kidx_rows *rows, const uint64_t *ordinals,
                      size_t n, float *out);
 
@@ -49,7 +49,8 @@ size_t kidx_ann_n_held_out(uint64_t n_live);
 
 /* Measure recall with these stored rows as queries, into ann->info.recall. */
 kith_status kidx_ann_calibrate(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
-                               const kidx_rows *rows, const uint64_t *held_out, size_t n,
-                               kidx_progress progress, void *context, kith_error *err);
+                               const kidx_rows *rows, const uint64_t *held_out,
+                               size_t n, kidx_progress progress, void *context,
+                               kith_error *err);
 
 #endif

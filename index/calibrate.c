@@ -24,7 +24,7 @@ typedef struct calibration {
     uint64_t *ordinals; /* the queries are these rows */
     size_t n;
     float *queries;
-    float *truth; /* [n, N_K]: score of the k-th nearest row */
+    float *truth;   /* [n, N_K]: score of the k-th nearest row */
     kidx_hit *hits; /* [n, MAX_M] */
     size_t *counts;
     kidx_recall_point points[N_K][KIDX_MAX_POINTS / N_K];
@@ -33,10 +33,10 @@ typedef struct calibration {
 
 /* Lower end of Wilson's one-sided 95 % interval for a proportion p of n.
  *
- * A query finds a share of its k neighbours. Shares lie in [0, 1], so their variance is at
- * most p (1 - p), that of queries which find all or nothing; taking it, with n the number
- * of queries and not of neighbours, the bound holds however the misses of one query hang
- * together. For k > 1 it is lower than it need be. */
+ * A query finds a share of its k neighbours. Shares lie in [0, 1], so their variance is
+ * at most p (1 - p), that of queries which find all or nothing; taking it, with n the
+ * number of queries and not of neighbours, the bound holds however the misses of one
+ * query hang together. For k > 1 it is lower than it need be. */
 static double lower_bound(double p, double n)
 {
     const double z = 1.645;
@@ -76,7 +76,7 @@ static void decode_queries(calibration *c, const uint64_t *held_out, size_t n)
     }
 }
 
-/* Rows with a tie for the k-th place are as good as each other: what counts is its score. */
+/* Rows that tie for the k-th place are as good as each other: its score counts. */
 static kith_status find_truth(calibration *c, kith_error *err)
 {
     kith_status status = kidx_scan(c->isa, c->pool, c->rows, c->queries, c->n, MAX_M,
@@ -110,7 +110,8 @@ static double recall_of(const calibration *c, size_t m, size_t i)
 
 /* One nprobe: each k is searched as kidx_ann_search() does it. What was found for a k
  * serves the smaller ones that have the same candidates. */
-static kith_status measure(calibration *c, uint32_t nprobe, double *worst, kith_error *err)
+static kith_status measure(calibration *c, uint32_t nprobe, double *worst,
+                           kith_error *err)
 {
     *worst = 1;
     size_t m = 0;
@@ -146,7 +147,8 @@ static kith_status sweep(calibration *c, kidx_progress progress, void *context,
     for (;;) {
         double worst;
         if (progress != NULL) {
-            progress(context, "measure", n_lists > 0 ? log2(nprobe) / (log2(n_lists) + 1) : 0);
+            progress(context, "measure",
+                     n_lists > 0 ? log2(nprobe) / (log2(n_lists) + 1) : 0);
         }
         kith_status status = measure(c, nprobe, &worst, err);
         if (status != KITH_OK || worst >= SATURATED || nprobe == n_lists ||
@@ -169,8 +171,9 @@ static void store(const calibration *c, kidx_recall_table *table)
 }
 
 kith_status kidx_ann_calibrate(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
-                               const kidx_rows *rows, const uint64_t *held_out, size_t n,
-                               kidx_progress progress, void *context, kith_error *err)
+                               const kidx_rows *rows, const uint64_t *held_out,
+                               size_t n, kidx_progress progress, void *context,
+                               kith_error *err)
 {
     calibration c = { .ann = ann, .isa = isa, .pool = pool, .rows = rows };
     c.ordinals = kbase_calloc(n, sizeof(*c.ordinals));

@@ -8,13 +8,13 @@
 /* FAISS warns on stderr below this many training vectors for each cluster. */
 #define TRAINING_PER_CLUSTER 39
 #define MAX_LISTS (1u << 20)
-/* Without lists, fast scan adds up a byte for each part in 16 bits and does not look. */
+/* Without lists, fast scan adds up a byte for each part in 16 bits, unchecked. */
 #define MAX_PARTS_FLAT 256
 
-/* Below this many rows, looking at all of them costs about as much as choosing lists. */
+/* Below this many rows, looking at all of them costs as much as choosing lists. */
 #define MIN_ROWS_FOR_LISTS 20000
 
-/* Read a decimal number of at most 7 digits without leading zero; NULL if there is none. */
+/* Read a number of at most 7 digits without leading zero; NULL: there is none. */
 static const char *read_number(const char *text, uint32_t *number)
 {
     uint32_t n = 0;
@@ -46,7 +46,8 @@ static bool read_code(const char *code, bool has_lists, uint32_t *n_parts,
     if (has_lists && (strcmp(code, "SQ8") == 0 || strcmp(code, "Flat") == 0)) {
         return true;
     }
-    const char *rest = strncmp(code, "PQ", 2) == 0 ? read_number(code + 2, n_parts) : NULL;
+    const char *rest =
+        strncmp(code, "PQ", 2) == 0 ? read_number(code + 2, n_parts) : NULL;
     if (rest == NULL) {
         return false;
     }
@@ -74,20 +75,20 @@ kith_status kidx_factory_parse(const char *text, uint32_t dim, kidx_factory *fac
     if (strlen(text) + strlen("np") >= sizeof(factory->text) || code == NULL ||
         !read_code(code, has_lists, &n_parts, &n_clusters, &append_np)) {
         return kbase_fail(err, KITH_INVALID,
-                          "index factory \"%.40s\": possible are PQ<m>x4fs and IVF<n>,<code> "
-                          "or IVF<n>_HNSW32,<code> with code PQ<m>x4fsr, PQ<m>x4fs, PQ<m>, "
-                          "SQ8 or Flat",
+                          "index factory \"%.40s\": possible are PQ<m>x4fs and "
+                          "IVF<n>,<code> or IVF<n>_HNSW32,<code> with code PQ<m>x4fsr, "
+                          "PQ<m>x4fs, PQ<m>, SQ8 or Flat",
                           text);
     }
     if (dim % n_parts != 0 || (!has_lists && n_parts > MAX_PARTS_FLAT)) {
         return kbase_fail(err, KITH_INVALID,
-                          "index factory \"%s\": %u parts: the number must divide %u, the "
-                          "dimension, and be at most %d without IVF",
+                          "index factory \"%s\": %u parts: the number must divide %u, "
+                          "the dimension, and be at most %d without IVF",
                           text, n_parts, dim, MAX_PARTS_FLAT);
     }
     if (factory->n_lists > MAX_LISTS) {
-        return kbase_fail(err, KITH_INVALID, "index factory \"%s\": at most %u lists", text,
-                          MAX_LISTS);
+        return kbase_fail(err, KITH_INVALID, "index factory \"%s\": at most %u lists",
+                          text, MAX_LISTS);
     }
     uint32_t most = n_clusters > factory->n_lists ? n_clusters : factory->n_lists;
     factory->min_training = (uint64_t)most * TRAINING_PER_CLUSTER;
@@ -116,11 +117,13 @@ void kidx_ann_default_factory(uint64_t n_rows, uint32_t dim,
         snprintf(factory, KIDX_FACTORY_BYTES, "PQ%ux4fs", n_parts);
         return;
     }
-    /* A power of two near sqrt(n): on 20,000 to 75,000 vectors of real questions, more lists
-     * take longer to train and are no faster at the same recall (docs/benchmarks.md). */
+    /* A power of two near sqrt(n): on 20,000 to 75,000 vectors of real questions, more
+     * lists take longer to train and are no faster at the same recall
+     * (docs/benchmarks.md). */
     uint64_t n_lists = 1;
     while (2 * n_lists * n_lists < n_rows && n_lists < MAX_LISTS) {
         n_lists *= 2;
     }
-    snprintf(factory, KIDX_FACTORY_BYTES, "IVF%u,PQ%ux4fsr", (unsigned)n_lists, n_parts);
+    snprintf(factory, KIDX_FACTORY_BYTES, "IVF%u,PQ%ux4fsr", (unsigned)n_lists,
+             n_parts);
 }

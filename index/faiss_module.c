@@ -40,7 +40,8 @@ static char *module_path(void)
 static kith_status load(const char *path, kith_error *err)
 {
     kbase_isa isa;
-    kith_status status = kbase_isa_choose(NULL, &isa, err); /* FAISS is built for AVX2 */
+    /* FAISS is built for what kith needs at the least. */
+    kith_status status = kbase_isa_choose(NULL, &isa, err);
     if (status != KITH_OK) {
         return status;
     }
@@ -54,7 +55,8 @@ static kith_status load(const char *path, kith_error *err)
     if (get == NULL || get()->version != KIDX_FAISS_OPS_VERSION) {
         dlclose(module);
         return kbase_fail(err, KITH_UNSUPPORTED,
-                          "no approximate index: %s is not of this build of kith", path);
+                          "no approximate index: %s is not of this build of kith",
+                          path);
     }
     loaded = get();
     return KITH_OK;
@@ -66,7 +68,8 @@ kith_status kidx_faiss_load(const kidx_faiss_ops **ops, kith_error *err)
     pthread_mutex_lock(&mutex);
     if (loaded == NULL) {
         char *path = module_path();
-        status = path != NULL ? load(path, err) : kbase_fail_memory(err, sizeof(MODULE));
+        status =
+            path != NULL ? load(path, err) : kbase_fail_memory(err, sizeof(MODULE));
         free(path);
     }
     *ops = loaded;

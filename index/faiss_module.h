@@ -4,9 +4,9 @@
 
 #include "faiss/ops.h"
 
-/* The module's functions; loads it at the first call. It stays loaded: its threads and the
- * memory that it handed out cannot be taken back. KITH_UNSUPPORTED says why it cannot be
- * used. Thread-safe. */
+/* The module's functions; loads it at the first call. It stays loaded: its threads and
+ * the memory that it handed out cannot be taken back. KITH_UNSUPPORTED says why it
+ * cannot be used. Thread-safe. */
 kith_status kidx_faiss_load(const kidx_faiss_ops **ops, kith_error *err);
 
 /* Where to look instead of next to the library: for a test that is linked statically.

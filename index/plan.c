@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-/* Measured on one thread of a 2024 server (docs/benchmarks.md): 50,000 to 75,000 vectors of
- * 384 numbers. Only their ratios decide. */
+/* Measured on one thread of a 2024 server (docs/benchmarks.md): 50,000 to 75,000
+ * vectors of 384 numbers. Only their ratios decide. */
 #define SCAN_BYTES_A_SECOND 30e9
 #define CENTROID_BYTES_A_SECOND 48e9
 #define CODE_BYTES_A_SECOND 15e9
@@ -19,7 +19,8 @@ static double scan_seconds(uint64_t n_rows, uint32_t dim)
 static double ann_seconds(const kidx_plan_request *request, const kidx_ann_info *info,
                           uint32_t nprobe)
 {
-    uint64_t n_delta = request->n_rows > info->covers ? request->n_rows - info->covers : 0;
+    uint64_t n_delta =
+        request->n_rows > info->covers ? request->n_rows - info->covers : 0;
     double share = info->n_lists > 0 ? (double)nprobe / info->n_lists : 1;
     return RERANK_SECONDS + scan_seconds(n_delta, request->dim) +
            (double)info->n_lists * request->dim * 4 / CENTROID_BYTES_A_SECOND +
@@ -38,8 +39,8 @@ static uint32_t measured_k(const kidx_recall_table *table, size_t k)
 }
 
 /* The least nprobe that was measured to keep the promise. */
-static const kidx_recall_point *find_by_recall(const kidx_recall_table *table, uint32_t k,
-                                               double min_recall)
+static const kidx_recall_point *find_by_recall(const kidx_recall_table *table,
+                                               uint32_t k, double min_recall)
 {
     for (uint32_t i = 0; i < table->n_points; i++) {
         const kidx_recall_point *p = &table->points[i];
@@ -102,8 +103,8 @@ static void take_cheaper(const kidx_plan_request *request, const kidx_ann_info *
     if (request->use != KITH_USE_ANN_ALWAYS && scan <= load + ann) {
         choose_exact(plan);
         snprintf(plan->reason, sizeof(plan->reason),
-                 "exact: %.0f %s over %llu rows scan in about %.1f ms, the index takes %.1f "
-                 "(%.1f to load)",
+                 "exact: %.0f %s over %llu rows scan in about %.1f ms, the index takes "
+                 "%.1f (%.1f to load)",
                  n, n > 1 ? "queries" : "query", (unsigned long long)request->n_rows,
                  scan * 1e3, (load + ann) * 1e3, load * 1e3);
         return;
@@ -112,10 +113,10 @@ static void take_cheaper(const kidx_plan_request *request, const kidx_ann_info *
     plan->nprobe = point->nprobe;
     plan->recall = point->recall;
     snprintf(plan->reason, sizeof(plan->reason),
-             "approximate: %s, nprobe %u, recall at least %.3f at k = %u (%.3f wanted); "
-             "about %.1f ms, a scan %.1f",
-             info->factory, point->nprobe, point->recall, point->k, request->min_recall,
-             (load + ann) * 1e3, scan * 1e3);
+             "approximate: %s, nprobe %u, recall at least %.3f at k = %u "
+             "(%.3f wanted); about %.1f ms, a scan %.1f",
+             info->factory, point->nprobe, point->recall, point->k,
+             request->min_recall, (load + ann) * 1e3, scan * 1e3);
 }
 
 void kidx_plan_choose(const kidx_plan_request *request, const kidx_ann_info *info,

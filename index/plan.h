@@ -5,21 +5,21 @@
 #include "ann.h"
 
 typedef struct kidx_plan_request {
-    uint64_t n_rows;     /* live and dead */
+    uint64_t n_rows; /* live and dead */
     uint32_t dim;
     size_t k;
     double min_recall;
-    uint32_t nprobe;     /* 0: choose */
+    uint32_t nprobe; /* 0: choose */
     kith_use_ann use;
-    uint64_t n_queries;  /* expected on this handle */
-    bool loaded;         /* the approximate index is in memory already */
+    uint64_t n_queries; /* expected on this handle */
+    bool loaded;        /* the approximate index is in memory already */
 } kidx_plan_request;
 
 typedef struct kidx_plan {
     bool exact;
     uint32_t nprobe;
-    double recall;      /* 1 if exact; -1: not in the table */
-    char reason[160];   /* one line for --explain */
+    double recall;    /* 1 if exact; -1: not in the table */
+    char reason[160]; /* one line for --explain */
 } kidx_plan;
 
 /* info: the approximate index that is there, or NULL. */

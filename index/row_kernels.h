@@ -1,5 +1,5 @@
-/* The inner loops of index/, one table of functions an instruction set: the same bits from
- * every table. */
+/* The inner loops of index/, one table of functions an instruction set: the same bits
+ * from every table. */
 #ifndef KIDX_ROW_KERNELS_H
 #define KIDX_ROW_KERNELS_H
 
@@ -12,8 +12,8 @@
 #define KIDX_QUERY_GROUP 8
 
 typedef struct kidx_kernels {
-    /* scores[q * ld + r] = score of row r for query q, as kidx_score() says. n_queries is
-     * 1 or KIDX_QUERY_GROUP; queries [n_queries, dim]; rows as in kidx_rows. */
+    /* scores[q * ld + r] = score of row r for query q, as kidx_score() says. n_queries
+     * is 1 or KIDX_QUERY_GROUP; queries [n_queries, dim]; rows as in kidx_rows. */
     void (*score)(const uint16_t *const *rows, size_t n_rows, const float *queries,
                   size_t n_queries, size_t dim, float *scores, size_t ld);
 

@@ -6,11 +6,11 @@
 #include "kith.h"
 #include "threads.h"
 
-/* f16 rows in memory (a mapped file). A row's ordinal is its position. A row has zeros from
- * dim to the stride. */
+/* f16 rows in memory (a mapped file). A row's ordinal is its position. A row has zeros
+ * from dim to the stride. */
 typedef struct kidx_rows {
     const uint16_t *data;
-    size_t stride;        /* in f16 numbers, from row to row: a multiple of 16 */
+    size_t stride; /* in f16 numbers, from row to row: a multiple of 16 */
     uint32_t dim;
     uint64_t n_rows;
     const uint64_t *dead; /* bit i set: row i is deleted; NULL: none is */
@@ -29,17 +29,17 @@ typedef struct kidx_hit {
 /* Nearest first; equal scores: lower ordinal first. For qsort and for tests. */
 int kidx_hit_compare(const void *a, const void *b);
 
-/* Score = dot(query, row) / length of the row, the row read as f16 and every operation in
- * a fixed order: 16 partial sums by index mod 16, then one fixed tree. The same bits from
- * every kernel and on every path. A row of zeros, or with a number that is not finite,
- * scores 0. query: dim finite floats, unit length (the caller normalises). */
+/* Score = dot(query, row) / length of the row, the row read as f16 and every operation
+ * in a fixed order: 16 partial sums by index mod 16, then one fixed tree. The same bits
+ * from every kernel and on every path. A row of zeros, or with a number that is not
+ * finite, scores 0. query: dim finite floats, unit length (the caller normalises). */
 void kidx_score(kbase_isa isa, const kidx_rows *rows, const float *query,
                 const uint64_t *ordinals, size_t n, float *scores);
 
-/* Exact search: for each of n_queries queries (row-major, dim floats) the m best live rows,
- * into hits + q * m; counts[q] of them (fewer only when fewer live rows exist). Uses the
- * pool (may be NULL: the calling thread alone; no other thread may use it meanwhile).
- * Several queries share one pass over the rows. KITH_NOMEM. */
+/* Exact search: for each of n_queries queries (row-major, dim floats) the m best live
+ * rows, into hits + q * m; counts[q] of them (fewer only when fewer live rows exist).
+ * Uses the pool (may be NULL: the calling thread alone; no other thread may use it
+ * meanwhile). Several queries share one pass over the rows. KITH_NOMEM. */
 kith_status kidx_scan(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
                       const float *queries, size_t n_queries, size_t m, kidx_hit *hits,
                       size_t *counts, kith_error *err);

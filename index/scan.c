@@ -7,8 +7,8 @@
 #include "select.h"
 
 #define ROWS_PER_TASK 2048
-#define BLOCK 32 /* rows scored at a time: with a group of queries they fit the L1 cache */
-#define MAX_QUERIES 256        /* that share a pass over the rows */
+#define BLOCK 32 /* rows scored at a time; with a group of queries they fit L1 */
+#define MAX_QUERIES 256 /* that share a pass over the rows */
 #define MAX_HELD ((size_t)1 << 21) /* hits that all heaps of a pass may hold */
 
 typedef struct scan {
@@ -70,14 +70,15 @@ static float *pad_queries(const float *queries, size_t n_queries, uint32_t dim)
     float *padded = kbase_alloc_aligned(n_padded * dim, sizeof(*padded));
     if (padded != NULL) {
         memcpy(padded, queries, n_queries * dim * sizeof(*padded));
-        memset(padded + n_queries * dim, 0, (n_padded - n_queries) * dim * sizeof(*padded));
+        memset(padded + n_queries * dim, 0,
+               (n_padded - n_queries) * dim * sizeof(*padded));
     }
     return padded;
 }
 
 /* Offer the scores of the rows first .. first + n - 1 to one heap. */
-static void collect(const kidx_rows *rows, uint64_t first, size_t n, const float *scores,
-                    kidx_best *best)
+static void collect(const kidx_rows *rows, uint64_t first, size_t n,
+                    const float *scores, kidx_best *best)
 {
     for (size_t r = 0; r < n; r++) {
         if (kidx_best_wants(best, scores[r]) && !kidx_is_dead(rows, first + r)) {
@@ -166,7 +167,8 @@ kith_status kidx_scan_from(kbase_isa isa, kbase_pool *pool, const kidx_rows *row
         return KITH_OK;
     }
     size_t together = MAX_HELD / wanted / kidx_n_workers(pool);
-    together = together > MAX_QUERIES ? MAX_QUERIES : round_up(together + 1, KIDX_QUERY_GROUP);
+    together =
+        together > MAX_QUERIES ? MAX_QUERIES : round_up(together + 1, KIDX_QUERY_GROUP);
     scan s = { .kernels = kidx_kernels_for(isa), .rows = rows, .first = first };
     for (size_t q = 0; q < n_queries; q += together) {
         s.n_queries = n_queries - q < together ? n_queries - q : together;

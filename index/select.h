@@ -1,4 +1,4 @@
-/* The best m of many hits, and work shared out to a pool: what scan and rerank share. */
+/* What scan and rerank share: the best m of many hits, and work for a pool. */
 #ifndef KIDX_SELECT_H
 #define KIDX_SELECT_H
 
@@ -11,7 +11,7 @@ typedef struct kidx_best {
     size_t capacity; /* at least 1 */
 } kidx_best;
 
-/* Whether a hit with this score could enter: cheap, and almost always the whole story. */
+/* Whether a hit with this score could enter: cheap, and almost always the answer. */
 static inline bool kidx_best_wants(const kidx_best *best, float score)
 {
     return best->n < best->capacity || score >= best->hits[0].score;
@@ -25,7 +25,8 @@ void kidx_best_sort(kidx_best *best);
 
 /* kbase_pool_run(), or the calling thread alone when the pool is NULL. */
 void kidx_run(kbase_pool *pool, size_t n_tasks,
-              void (*task)(void *context, size_t index, unsigned worker), void *context);
+              void (*task)(void *context, size_t index, unsigned worker),
+              void *context);
 unsigned kidx_n_workers(const kbase_pool *pool);
 
 /* kidx_scan() over the rows from `first` up. */

@@ -57,9 +57,9 @@ static kith_status train(kidx_faiss *index, size_t n, const float *vectors)
 static kith_status add(kidx_faiss *index, size_t n, const float *vectors,
                        const int64_t *ids)
 {
-    return status_of(ids == NULL
-                         ? faiss_Index_add(unwrap(index), (idx_t)n, vectors)
-                         : faiss_Index_add_with_ids(unwrap(index), (idx_t)n, vectors, ids));
+    return status_of(
+        ids == NULL ? faiss_Index_add(unwrap(index), (idx_t)n, vectors)
+                    : faiss_Index_add_with_ids(unwrap(index), (idx_t)n, vectors, ids));
 }
 
 static void set_nprobe(kidx_faiss *index, uint32_t nprobe)
@@ -70,11 +70,11 @@ static void set_nprobe(kidx_faiss *index, uint32_t nprobe)
     }
 }
 
-static kith_status search(const kidx_faiss *index, size_t n, const float *queries, size_t k,
-                          int64_t *ids, float *scores)
+static kith_status search(const kidx_faiss *index, size_t n, const float *queries,
+                          size_t k, int64_t *ids, float *scores)
 {
-    return status_of(faiss_Index_search(unwrap(index), (idx_t)n, queries, (idx_t)k, scores,
-                                        ids));
+    return status_of(
+        faiss_Index_search(unwrap(index), (idx_t)n, queries, (idx_t)k, scores, ids));
 }
 
 static kith_status write_index(const kidx_faiss *index, char **data, size_t *n_bytes)

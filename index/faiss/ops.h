@@ -1,10 +1,10 @@
-/* The functions of libkith-faiss.so, which links FAISS, OpenBLAS, OpenMP and libstdc++ so
- * that nothing else has to. index/faiss_module.c loads it and gets this table.
+/* The functions of libkith-faiss.so, which links FAISS, OpenBLAS, OpenMP and libstdc++
+ * so that nothing else has to. index/faiss_module.c loads it and gets this table.
  *
- * Vectors are row-major floats of unit length (or zero); the metric is the inner product.
- * The caller has checked everything that it passes: FAISS ends the process when something
- * is wrong inside a parallel section. A status other than KITH_OK is KITH_NOMEM or
- * KITH_INVALID (FAISS refused); there is no message. */
+ * Vectors are row-major floats of unit length (or zero); the metric is the inner
+ * product. The caller has checked everything that it passes: FAISS ends the process
+ * when something is wrong inside a parallel section. A status other than KITH_OK is
+ * KITH_NOMEM or KITH_INVALID (FAISS refused); there is no message. */
 #ifndef KIDX_FAISS_OPS_H
 #define KIDX_FAISS_OPS_H
 
@@ -44,8 +44,8 @@ typedef struct kidx_faiss_ops {
 
     /* ids[n, k], scores[n, k]: nearest first by FAISS's estimate; id -1 where there are
      * fewer. The index must not be empty. Thread-safe. */
-    kith_status (*search)(const kidx_faiss *index, size_t n, const float *queries, size_t k,
-                          int64_t *ids, float *scores);
+    kith_status (*search)(const kidx_faiss *index, size_t n, const float *queries,
+                          size_t k, int64_t *ids, float *scores);
 
     /* The index as bytes; free() them. */
     kith_status (*write)(const kidx_faiss *index, char **data, size_t *n_bytes);

@@ -1,10 +1,12 @@
-/* The inner loops of index/, written once on kv16 and compiled once for each instruction
- * set: kernels/portable.c, avx2.c and avx512.c include this file. They choose by their
- * number of registers how many queries of a group, TILE_QUERIES, are multiplied with a row
- * at a time; every sum is a chain of its own, so that does not change a bit.
+/* The inner loops of index/, written once on kv16 and compiled once for each
+ * instruction set: kernels/portable.c, avx2.c and avx512.c include this file. They
+ * choose by their number of registers how many queries of a group, TILE_QUERIES, are
+ * multiplied with a row at a time; every sum is a chain of its own, so that does not
+ * change a bit.
  *
- * Rows are taken one by one: the CPU overlaps one with the next by itself, and memory is
- * read in order. Four rows in step are faster in the cache and slower out of it by half. */
+ * Rows are taken one by one: the CPU overlaps one with the next by itself, and memory
+ * is read in order. Four rows in step are faster in the cache and slower out of it by
+ * half. */
 #ifndef KIDX_KERNELS_SCORE_H
 #define KIDX_KERNELS_SCORE_H
 
@@ -32,7 +34,8 @@ KV_INLINE kv16 load_some(const float *query, size_t n)
 
 /* Add the products of n <= KV_LANES numbers of a row and of n_queries queries. */
 KV_INLINE void accumulate(kv16 *dot, kv16 *square, const uint16_t *row,
-                          const float *queries, const size_t n_queries, size_t dim, size_t n)
+                          const float *queries, const size_t n_queries, size_t dim,
+                          size_t n)
 {
     kv16 x = kv_from_f16(row);
     *square = kv_fma(x, x, *square);
@@ -42,8 +45,8 @@ KV_INLINE void accumulate(kv16 *dot, kv16 *square, const uint16_t *row,
 }
 
 /* scores[q * ld] of one row; n_queries is a constant at every call. */
-KV_INLINE void score_row(const uint16_t *row, const float *queries, const size_t n_queries,
-                         size_t dim, float *scores, size_t ld)
+KV_INLINE void score_row(const uint16_t *row, const float *queries,
+                         const size_t n_queries, size_t dim, float *scores, size_t ld)
 {
     kv16 dot[TILE_QUERIES];
     kv16 square = kv_zero();
@@ -74,7 +77,8 @@ static void score(const uint16_t *const *rows, size_t n_rows, const float *queri
     }
     for (size_t q = 0; q < n_queries; q += TILE_QUERIES) {
         for (size_t r = 0; r < n_rows; r++) {
-            score_row(rows[r], queries + q * dim, TILE_QUERIES, dim, scores + q * ld + r, ld);
+            score_row(rows[r], queries + q * dim, TILE_QUERIES, dim,
+                      scores + q * ld + r, ld);
         }
     }
 }
