@@ -352,17 +352,17 @@ static kith_status make_plan(search *s, kith_error *err)
     };
     kidx_plan_choose(&request, info, &s->plan);
     kith_error problem;
-    const char *note = "";
+    const char *note = info == NULL && s->view->ann != NULL ? s->view->ann->problem : "";
+    const char *reason = s->plan.reason;
     if (!s->plan.exact &&
         kith_view_load_ann(collection, s->view, &problem) != KITH_OK) {
         s->plan.exact = true;
         s->plan.recall = 1.0;
+        reason = "exact";
         note = problem.message;
-    } else if (info == NULL && s->view->ann != NULL) {
-        note = s->view->ann->problem;
     }
     char line[1024];
-    int n = snprintf(line, sizeof(line), "%s%s%s", s->plan.reason,
+    int n = snprintf(line, sizeof(line), "%s%s%s", reason,
                      note[0] != '\0' ? "; the approximate index is not used: " : "", note);
     kith_text plan = kbase_arena_copy(&s->results->arena,
                                       (kith_text){ line, (size_t)n < sizeof(line)

@@ -87,7 +87,7 @@ void buffer_byte(buffer *buf, char byte)
     buffer_append(buf, &byte, 1);
 }
 
-__attribute__((format(printf, 2, 0)))
+__attribute__((format(printf, 2, 0), nonnull))
 static void print_list(buffer *buf, const char *format, va_list arguments)
 {
     va_list again;

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli.h"
 #include "ids.h"
@@ -13,6 +14,8 @@
 #include "prune.h"
 #include "session.h"
 #include "text.h"
+
+#define NEEDS_NAME "records without an id on standard input need --source NAME"
 
 typedef struct index_run {
     /* options */
@@ -173,9 +176,7 @@ static bool read_file(index_run *run, const input_file *file)
     input_result result = input_read(file, &run->input, &run->sink);
     in->n_bytes_before += file->n_bytes;
     if (result == INPUT_NAMELESS) {
-        message(
-            "index: records without an id on standard input need --source NAME; see "
-            "'kith help index'");
+        message("index: " NEEDS_NAME);
         return fail(run, EXIT_USAGE);
     }
     if (result == INPUT_STOPPED) {
@@ -225,13 +226,16 @@ static bool build_index(index_run *run)
     opts.ann = (kith_ann)run->ann;
     opts.factory = run->factory;
     opts.progress = on_build_step;
+    if (signal_received()) {
+        return fail(run, EXIT_INTERRUPTED);
+    }
     /* All records are committed, and a build leaves no trace before it is whole. */
     signals_handle(SIGNAL_EXITS);
     progress_begin("building the index", run->is_quiet);
     kith_status status = kith_writer_build_index(run->in.writer, &opts, NULL, &err);
     progress_end();
     if (status == KITH_UNSUPPORTED && opts.ann == KITH_ANN_AUTO) {
-        message("no approximate index was built, search stays exact: %s", err.message);
+        message("search stays exact: %s", err.message);
         return true;
     }
     return status == KITH_OK || fail(run, report(&err, SUBJECT_ENVIRONMENT));
@@ -267,6 +271,32 @@ static int run_index(index_run *run, char **sources)
     }
     free(run->folders);
     return status;
+}
+
+/* GO_ON when options and arguments agree with each other. */
+static int check_index(const usage *use, index_run *run, int n_arguments, char **argv)
+{
+    if (n_arguments < 2) {
+        return usage_error(use, "a collection and at least one source are needed");
+    }
+    if (run->input.max_record == 0) {
+        return usage_error(use, "--max-record 0 leaves no record");
+    }
+    run->input.format = (input_format)run->format;
+    run->path = argv[1];
+    run->n_sources = (size_t)n_arguments - 1;
+    bool has_stdin = false;
+    for (size_t i = 0; i < run->n_sources; i++) {
+        has_stdin |= strcmp(argv[i + 2], "-") == 0;
+    }
+    if (run->input.stdin_name != NULL && !has_stdin) {
+        return usage_error(use, "--source names standard input: add - to the sources");
+    }
+    if (run->input.stdin_name == NULL && has_stdin &&
+        (run->input.format == INPUT_LINES || run->input.format == INPUT_FILES)) {
+        return usage_error(use, NEEDS_NAME);
+    }
+    return GO_ON;
 }
 
 int cmd_index(int argc, char **argv)
@@ -315,17 +345,8 @@ int cmd_index(int argc, char **argv)
     };
     int n_arguments;
     int status = options_parse(&use, argc, argv, &n_arguments);
-    if (status != GO_ON) {
-        return status;
+    if (status == GO_ON) {
+        status = check_index(&use, &run, n_arguments, argv);
     }
-    if (n_arguments < 2) {
-        return usage_error(&use, "a collection and at least one source are needed");
-    }
-    if (run.input.max_record == 0) {
-        return usage_error(&use, "--max-record 0 leaves no record");
-    }
-    run.input.format = (input_format)run.format;
-    run.path = argv[1];
-    run.n_sources = (size_t)n_arguments - 1;
-    return run_index(&run, argv + 2);
+    return status == GO_ON ? run_index(&run, argv + 2) : status;
 }

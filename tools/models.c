@@ -8,6 +8,7 @@
 
 #include "buffer.h"
 #include "cli.h"
+#include "text.h"
 
 #define DEFAULT_MODEL "all-MiniLM-L6-v2"
 #define ENDING ".kmodel"
@@ -34,9 +35,7 @@ char *models_folder(void)
 
 static int is_model(const struct dirent *entry)
 {
-    size_t length = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && length > strlen(ENDING) &&
-           strcmp(entry->d_name + length - strlen(ENDING), ENDING) == 0;
+    return entry->d_name[0] != '.' && has_ending(entry->d_name, ENDING);
 }
 
 char **models_paths(const char *folder, size_t *n_paths)
@@ -64,11 +63,7 @@ void models_free_paths(char **paths, size_t n_paths)
 /* The path of a model by name or path; NULL when there is no home. */
 static char *path_of(const char *name)
 {
-    size_t length = strlen(name);
-    bool is_path = strchr(name, '/') != NULL ||
-                   (length > strlen(ENDING) &&
-                    strcmp(name + length - strlen(ENDING), ENDING) == 0);
-    if (is_path) {
+    if (strchr(name, '/') != NULL || has_ending(name, ENDING)) {
         return copy_string(name);
     }
     char *folder = models_folder();
@@ -158,6 +153,11 @@ int models_open_for(const kith_collection_model *made_with,
 {
     if (request->name != NULL) {
         return models_open(request, model);
+    }
+    if (request->precision >= 0 &&
+        (kith_precision)(request->precision + 1) != made_with->precision) {
+        message("the collection was made with another precision");
+        return EXIT_DATA;
     }
     char *folder = models_folder();
     if (folder == NULL) {

@@ -24,7 +24,8 @@ static void fail(void)
 
 bool output_write(buffer *buf)
 {
-    if (!has_failed && fwrite(buf->data, 1, buf->size, stdout) != buf->size) {
+    if (!has_failed && buf->size > 0 &&
+        fwrite(buf->data, 1, buf->size, stdout) != buf->size) {
         fail();
     }
     buffer_clear(buf);

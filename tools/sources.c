@@ -22,10 +22,8 @@ static input_format format_of(const char *path, const input_options *options)
     if (options->format != INPUT_AUTO) {
         return options->format;
     }
-    size_t length = strlen(path);
     for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        size_t ending = strlen(endings[i].ending);
-        if (length > ending && strcmp(path + length - ending, endings[i].ending) == 0) {
+        if (has_ending(path, endings[i].ending)) {
             return endings[i].format;
         }
     }
@@ -82,6 +80,8 @@ static void walk_entry(input_files *files, const char *path,
         skip(sink, SKIP_REFUSED, path, strerror(errno));
     } else if (S_ISLNK(status.st_mode)) {
         walk_link(files, path, options, sink);
+    } else if (S_ISDIR(status.st_mode) && has_ending(path, ".kith")) {
+        skip(sink, SKIP_PASSED, path, "a collection");
     } else if (S_ISDIR(status.st_mode)) {
         walk(files, path, options, sink);
     } else if (!S_ISREG(status.st_mode)) {

@@ -14,6 +14,13 @@ bool text_equals(kith_text a, kith_text b)
            (a.n_bytes == 0 || memcmp(a.data, b.data, a.n_bytes) == 0);
 }
 
+bool has_ending(const char *name, const char *ending)
+{
+    size_t length = strlen(name);
+    size_t ending_length = strlen(ending);
+    return length > ending_length && strcmp(name + length - ending_length, ending) == 0;
+}
+
 static bool is_space(char byte)
 {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');

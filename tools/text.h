@@ -11,6 +11,7 @@
 
 kith_text text_of(const char *string); /* NULL: an empty text */
 bool text_equals(kith_text a, kith_text b);
+bool has_ending(const char *name, const char *ending); /* and something before it */
 bool text_is_blank(kith_text text); /* ASCII white space only, or nothing */
 
 /* The length of the code point at the start of n_bytes > 0 bytes; 0 when they are not

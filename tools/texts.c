@@ -9,13 +9,6 @@
 
 #define MAX_LINE_BYTES (16u << 20)
 
-static bool ends_with(const char *name, const char *ending)
-{
-    size_t length = strlen(name);
-    size_t ending_length = strlen(ending);
-    return length > ending_length && strcmp(name + length - ending_length, ending) == 0;
-}
-
 bool texts_open(text_file *file, const char *path, const field_names *names)
 {
     *file = (text_file){ .name = path, .names = *names };
@@ -23,9 +16,9 @@ bool texts_open(text_file *file, const char *path, const field_names *names)
         report_errno(path, file->in.error_number);
         return false;
     }
-    file->is_jsonl = names->given[FIELD_TEXT] != NULL || ends_with(path, ".jsonl") ||
-                     ends_with(path, ".ndjson");
-    file->is_known = file->is_jsonl || ends_with(path, ".txt");
+    file->is_jsonl = names->given[FIELD_TEXT] != NULL || has_ending(path, ".jsonl") ||
+                     has_ending(path, ".ndjson");
+    file->is_known = file->is_jsonl || has_ending(path, ".txt");
     return true;
 }
 

@@ -25,7 +25,7 @@ kith index new.kith r.jsonl --jsonl >&- 2>"$err" || status=$?
 is_status 4 "index with a closed stdout"
 run kith get new.kith a
 check "has not written into the collection" test "$status" -ne 5
-seq 1 20000 >many.txt
+seq 1 6000 >many.txt
 kith index -q many.kith many.txt --format lines
 run bash -c '"$0" list many.kith | head -n 1' "$KITH_PROGRAM"
 err_is_empty "a reader that goes away is no error to speak of"
@@ -35,6 +35,25 @@ run bash -c '"$0" encode - <&-' "$KITH_PROGRAM"
 is_status 4 "stdin that is closed"
 run bash -c '"$0" encode - <"$1"' "$KITH_PROGRAM" "$work"
 is_status 4 "a folder on stdin"
+
+# ---------------------------------------------------------------- interruption
+mkfifo questions
+for signal in INT TERM; do
+    "$KITH_PROGRAM" search c.kith --queries - --jsonl -k 1 <questions >"$out" 2>"$err" &
+    asked=$!
+    exec 7>questions
+    echo one >&7
+    for _ in $(seq 100); do
+        test -s "$out" && break
+        sleep 0.1
+    done
+    kill -"$signal" "$asked"
+    status=0
+    wait "$asked" || status=$?
+    is_status 130 "SIG$signal"
+    out_json 'len(d) == 1' "what was answered is there"
+    exec 7>&-
+done
 
 # ---------------------------------------------------------------- damage
 cp -r c.kith cut.kith
@@ -72,7 +91,7 @@ check "is left alone" grep -q one r.jsonl
 
 # ---------------------------------------------------------------- a full disk
 # A file system of 2 MB needs root; a limit on the size of files stands in for it.
-seq 1 50000 >more.txt
+seq 1 12000 >more.txt
 run bash -c 'ulimit -f 1000
     trap "" XFSZ
     "$0" index full.kith more.txt --format lines --jsonl' "$KITH_PROGRAM"
@@ -87,4 +106,4 @@ out_json "d[0][\"records\"] >= $committed" "with all that was committed ($commit
 run kith index full.kith more.txt --format lines --jsonl
 is_status 0 "the same command goes on when there is room"
 run kith status full.kith --json
-out_json 'd[0]["records"] == 50000' "up to the end"
+out_json 'd[0]["records"] == 12000' "up to the end"

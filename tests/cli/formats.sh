@@ -120,13 +120,16 @@ ln -s .. notes/deep/up
 ln -s ../a.txt notes/deep/link.txt
 ln -s nowhere notes/deep/lost.txt
 mkfifo notes/pipe.txt
+mkdir notes/old.kith
+printf 'not read\n' >notes/old.kith/g.txt
 run timeout 20 "$KITH_PROGRAM" index files.kith notes --jsonl
 is_status 3 "a folder with a link that leads nowhere"
 out_json 'd[-1]["indexed"] == 3' "text files and JSONL are read, once each"
 out_json '{s["source"][len("'"$work"'/notes/"):]: s["reason"] for s in d[-1]["skipped"]} == {
     "deep/lost.txt": "No such file or directory",
     "deep/up": "symbolic link to a folder: not followed",
-    "e.png": "unknown format", "empty.rst": "empty", "pipe.txt": "not a regular file"}' \
+    "e.png": "unknown format", "empty.rst": "empty", "old.kith": "a collection",
+    "pipe.txt": "not a regular file"}' \
     "everything else is listed, but for what is hidden"
 run kith list files.kith
 out_is "ids are paths, shown relative to the working folder" <<'END'
@@ -183,6 +186,11 @@ END
 run kith index in2.kith - <<<'a line'
 is_status 2 "lines on stdin need a name"
 err_has '--source NAME' "the message says so"
+run kith index in3.kith - --format lines <<<'a line'
+is_status 2 "and when the format is told"
+check "no collection is made then" test ! -e in3.kith
+run kith index in3.kith notes/a.txt --source name
+is_status 2 "a name for a standard input that is not read"
 run kith index in2.kith - <<<'{"text":"no id"}'
 is_status 2 "objects without an id as well"
 run kith index pipe.kith <(printf '{"id":"p","text":"from a pipe"}\n')

@@ -89,6 +89,10 @@ is_status 5 "another model is refused"
 err_has 'made with' "says why"
 run kith index c.kith r.jsonl --model "$KITH_HOME/models/other.kmodel"
 is_status 5 "by index too"
+run kith index c.kith r.jsonl --precision fp32
+is_status 0 "the precision of the collection"
+run kith index c.kith r.jsonl --precision int8
+is_status 5 "another precision is refused"
 mv "$KITH_HOME/models/renamed.kmodel" ./elsewhere.kmodel
 run kith search c.kith one
 is_status 4 "the collection's model is not there"
