@@ -38,6 +38,7 @@
  *   - OpenBLAS reads OPENBLAS_CORETYPE when it is first loaded. Version 0.3.21 does not know
  *     newer CPUs and then runs several times slower: set that variable (for example to
  *     SkylakeX on a CPU with AVX-512) before the first call that uses the approximate index.
+ *     OMP_WAIT_POLICY=passive keeps OpenMP's threads from spinning on a busy machine.
  *
  * Since: 0.1, all of it.
  */
@@ -382,7 +383,7 @@ void kith_writer_get_stats(const kith_writer *writer, kith_writer_stats *stats);
 /* How the approximate index is built. */
 typedef enum kith_ann {
     KITH_ANN_AUTO = 0,   /* from 20,000 rows up, and again when it covers too little */
-    KITH_ANN_ALWAYS = 1, /* now, whatever the size */
+    KITH_ANN_ALWAYS = 1, /* now, from the fewest rows that it can be trained on (724) */
     KITH_ANN_NEVER = 2
 } kith_ann;
 

@@ -34,7 +34,8 @@ static bool is_wanted(const kith_collection *collection, const kith_view *view,
 {
     bool loaded;
     if (opts->ann != KITH_ANN_AUTO) {
-        return opts->ann == KITH_ANN_ALWAYS;
+        return opts->ann == KITH_ANN_ALWAYS &&
+               (opts->factory != NULL || view->n_passages >= KIDX_ANN_MIN_ROWS);
     }
     if (view->n_passages < AUTO_ROWS) {
         return false;

@@ -222,6 +222,7 @@ static void on_build_step(void *context, const char *step, double fraction)
 static bool build_index(index_run *run)
 {
     kith_error err;
+    bool built = false;
     kith_build_opts opts = KITH_BUILD_OPTS_INIT;
     opts.ann = (kith_ann)run->ann;
     opts.factory = run->factory;
@@ -232,11 +233,14 @@ static bool build_index(index_run *run)
     /* All records are committed, and a build leaves no trace before it is whole. */
     signals_handle(SIGNAL_EXITS);
     progress_begin("building the index", run->is_quiet);
-    kith_status status = kith_writer_build_index(run->in.writer, &opts, NULL, &err);
+    kith_status status = kith_writer_build_index(run->in.writer, &opts, &built, &err);
     progress_end();
     if (status == KITH_UNSUPPORTED && opts.ann == KITH_ANN_AUTO) {
         message("search stays exact: %s", err.message);
         return true;
+    }
+    if (status == KITH_OK && opts.ann == KITH_ANN_ALWAYS && !built) {
+        message("too few records for an approximate index: search stays exact");
     }
     return status == KITH_OK || fail(run, report(&err, SUBJECT_ENVIRONMENT));
 }

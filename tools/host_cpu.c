@@ -24,11 +24,14 @@ const char *cpu_kernels(void)
                         : "none";
 }
 
-void cpu_tell_openblas(void)
+void cpu_tell_libraries(void)
 {
     if (has_avx2()) {
         setenv("OPENBLAS_CORETYPE", has_avx512() ? "SkylakeX" : "Haswell", 0);
     }
+    /* Threads that spin while they wait for each other take a build on a busy machine
+     * several times as long. */
+    setenv("OMP_WAIT_POLICY", "passive", 0);
 }
 
 #else
@@ -38,7 +41,7 @@ const char *cpu_kernels(void)
     return "portable";
 }
 
-void cpu_tell_openblas(void)
+void cpu_tell_libraries(void)
 {
 }
 

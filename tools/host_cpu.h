@@ -1,4 +1,4 @@
-/* What this CPU offers, for --version and for OpenBLAS. */
+/* What this CPU offers, for --version, OpenBLAS and OpenMP. */
 #ifndef KITH_TOOLS_HOST_CPU_H
 #define KITH_TOOLS_HOST_CPU_H
 
@@ -6,9 +6,9 @@
  * is not supported. */
 const char *cpu_kernels(void);
 
-/* OpenBLAS 0.3.21 takes newer CPUs for ancient ones and is then several times slower:
- * name the core, unless the user has. It reads that when libkith-faiss.so is first
- * loaded. */
-void cpu_tell_openblas(void);
+/* Settings for OpenBLAS and OpenMP, which read them when libkith-faiss.so is first
+ * loaded; what the user has set stays. OpenBLAS 0.3.21 takes newer CPUs for ancient ones
+ * and is then several times slower: the core is named. */
+void cpu_tell_libraries(void);
 
 #endif

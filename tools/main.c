@@ -131,7 +131,7 @@ int main(int argc, char **argv)
 {
     hold_standard_streams();
     setlocale(LC_CTYPE, "C.UTF-8"); /* for wcwidth(): what we print is UTF-8 */
-    cpu_tell_openblas();
+    cpu_tell_libraries();
     signals_handle(SIGNAL_EXITS);
     return output_finish(run(argc, argv));
 }

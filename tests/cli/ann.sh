@@ -24,6 +24,11 @@ out_json 'd[0]["exact"] is True and d[0]["recall"] == 1' \
     "without one, every answer is exact"
 cp "$out" "$top/state/exact"
 
+head -n 100 lines.txt >few.txt
+run kith index few.kith few.txt --format lines --ann always
+is_status 0 "--ann always with too few records for it"
+err_has "too few records" "is told"
+
 run kith index c.kith lines.txt --format lines --index-factory nonsense --ann always
 is_status 2 "a factory that is none"
 run kith index c.kith lines.txt --format lines --ann always --jsonl
