@@ -29,6 +29,7 @@ struct kenc_model {
     kbase_pool *pool;
     kenc_workspace *workspaces; /* one a worker */
     kenc_token_list list;
+    uint64_t *checked_words; /* bit i: the embedding of word i was found undamaged */
     uint32_t *ids; /* of the texts of a group, one after the other */
     size_t ids_capacity;
     kenc_sequence *sequences;
@@ -94,11 +95,14 @@ kith_status kenc_model_open(const char *path, const kith_model_opts *opts,
         status = kbase_pool_new(opts->n_threads, &model->pool, err);
     }
     if (status == KITH_OK) {
+        const uint32_t n_words = model->kmodel.header->config.vocabulary;
         kenc_fingerprint(&model->kmodel, model->precision, model->fingerprint);
+        model->checked_words = kbase_calloc(n_words / 64 + 1,
+                                            sizeof(*model->checked_words));
         model->workspaces = kbase_calloc(kbase_pool_size(model->pool),
                                          sizeof(*model->workspaces));
-        if (model->workspaces == NULL) {
-            status = kbase_fail_memory(err, sizeof(*model->workspaces));
+        if (model->workspaces == NULL || model->checked_words == NULL) {
+            status = kbase_fail_memory(err, n_words / 8);
         }
     }
     if (status != KITH_OK) {
@@ -123,6 +127,7 @@ void kenc_model_close(kenc_model *model)
         kbase_pool_free(model->pool);
     }
     kenc_token_list_free(&model->list);
+    free(model->checked_words);
     free(model->ids);
     free(model->sequences);
     free(model->sources);
@@ -172,6 +177,24 @@ const kenc_tokenizer *kenc_model_tokenizer(const kenc_model *model)
     return &model->kmodel.tokenizer;
 }
 
+/* The words of the present token list are undamaged: each is looked at once. */
+static kith_status check_words(kenc_model *model, kith_error *err)
+{
+    for (size_t i = 0; i < model->list.n_tokens; i++) {
+        uint32_t id = model->list.ids[i];
+        uint64_t *word = &model->checked_words[id / 64];
+        uint64_t bit = (uint64_t)1 << (id % 64);
+        if ((*word & bit) == 0) {
+            kith_status status = kenc_kmodel_check_word(&model->kmodel, id, err);
+            if (status != KITH_OK) {
+                return status;
+            }
+            *word |= bit;
+        }
+    }
+    return KITH_OK;
+}
+
 /* Append the present token list to the group's ids. */
 static kith_status keep_ids(kenc_model *model, size_t n_ids, kith_error *err)
 {
@@ -215,6 +238,9 @@ static kith_status tokenize_group(kenc_model *model, const kith_text *texts, siz
         kith_status status = kenc_tokenize(&model->kmodel.tokenizer, texts[n].data,
                                            texts[n].n_bytes, config->max_tokens,
                                            &model->list, err);
+        if (status == KITH_OK) {
+            status = check_words(model, err);
+        }
         if (status == KITH_OK) {
             status = keep_ids(model, *n_ids, err);
         }

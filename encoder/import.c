@@ -22,6 +22,7 @@ typedef struct import {
     kbase_buffer sources;
     kbase_buffer vocabulary;
     float *words;
+    uint64_t *word_checks;
     float *positions;
     float *dense;
     size_t dense_floats;
@@ -290,12 +291,29 @@ static kith_status import_rows(import *in, const char *name, size_t n_rows, floa
     return KITH_OK;
 }
 
+static kith_status sum_words(import *in, kith_error *err)
+{
+    const uint32_t n = in->header.config.vocabulary;
+    const size_t width = in->shape.width;
+    in->word_checks = kbase_calloc(n, sizeof(*in->word_checks));
+    if (in->word_checks == NULL) {
+        return kbase_fail_memory(err, n * sizeof(*in->word_checks));
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        in->word_checks[i] = kbase_hash64(in->words + i * width, width * sizeof(float));
+    }
+    return KITH_OK;
+}
+
 static kith_status import_embeddings(import *in, kith_error *err)
 {
     static const char types[] = "embeddings.token_type_embeddings.weight";
     const kenc_config *config = &in->header.config;
     kith_status status = import_rows(in, "embeddings.word_embeddings.weight",
                                      config->vocabulary, &in->words, err);
+    if (status == KITH_OK) {
+        status = sum_words(in, err);
+    }
     if (status == KITH_OK) {
         status = import_rows(in, "embeddings.position_embeddings.weight",
                              config->max_positions, &in->positions, err);
@@ -334,6 +352,9 @@ static kith_status write_model(import *in, const char *out_path, kith_error *err
         [KENC_SECTION_VOCABULARY] = { in->vocabulary.data, in->vocabulary.n_bytes },
         [KENC_SECTION_WORDS] = { (const char *)in->words,
                                  in->header.config.vocabulary * row },
+        [KENC_SECTION_WORD_CHECKS] = { (const char *)in->word_checks,
+                                       in->header.config.vocabulary *
+                                           sizeof(*in->word_checks) },
         [KENC_SECTION_POSITIONS] = { (const char *)in->positions,
                                      in->header.config.max_positions * row },
         [KENC_SECTION_DENSE] = { (const char *)in->dense,
@@ -369,6 +390,7 @@ kith_status kenc_import(const char *dir, const char *name, const char *out_path,
     }
     free(in.dense);
     free(in.positions);
+    free(in.word_checks);
     free(in.words);
     kbase_buffer_free(&in.vocabulary);
     kbase_buffer_free(&in.sources);

@@ -14,7 +14,7 @@
 
 _Static_assert(sizeof(kenc_config) == 48, "stored as it is");
 _Static_assert(sizeof(kenc_tokenizer_rules) == 40, "stored as it is");
-_Static_assert(sizeof(kenc_header) == 344, "stored as it is");
+_Static_assert(sizeof(kenc_header) == 368, "stored as it is");
 
 static size_t round_up(size_t n, size_t multiple)
 {
@@ -117,7 +117,7 @@ static kith_status check_header(const char *path, const kenc_header *header,
     return kenc_config_check(&header->config, err);
 }
 
-/* Sections of floats are as long as the configuration needs. */
+/* Sections behind the vocabulary are as long as the configuration needs. */
 static kith_status check_lengths(const char *path, const kenc_header *header,
                                  kith_error *err)
 {
@@ -125,15 +125,18 @@ static kith_status check_lengths(const char *path, const kenc_header *header,
     kenc_weights weights;
     kenc_shape_of(&header->config, &shape);
     const size_t wanted[KENC_SECTION_COUNT] = {
-        [KENC_SECTION_WORDS] = header->config.vocabulary * shape.width,
-        [KENC_SECTION_POSITIONS] = header->config.max_positions * shape.width,
-        [KENC_SECTION_DENSE] = kenc_weights_layout(&header->config, NULL, &weights),
+        [KENC_SECTION_WORDS] = header->config.vocabulary * shape.width * sizeof(float),
+        [KENC_SECTION_WORD_CHECKS] = header->config.vocabulary * sizeof(uint64_t),
+        [KENC_SECTION_POSITIONS] =
+            header->config.max_positions * shape.width * sizeof(float),
+        [KENC_SECTION_DENSE] =
+            kenc_weights_layout(&header->config, NULL, &weights) * sizeof(float),
     };
     for (size_t i = KENC_SECTION_WORDS; i < KENC_SECTION_COUNT; i++) {
-        if (header->sections[i].n_bytes != wanted[i] * sizeof(float)) {
+        if (header->sections[i].n_bytes != wanted[i]) {
             return kbase_fail(err, KITH_CORRUPT, "%s: section %zu has %" PRIu64
                               " bytes instead of %zu", path, i,
-                              header->sections[i].n_bytes, wanted[i] * sizeof(float));
+                              header->sections[i].n_bytes, wanted[i]);
         }
     }
     return KITH_OK;
@@ -146,6 +149,16 @@ kith_status kenc_kmodel_check_section(const kenc_kmodel *kmodel, kenc_section se
     if (kbase_hash64(section_data(kmodel, section), entry->n_bytes) != entry->checksum) {
         return kbase_fail(err, KITH_CORRUPT, "model %s: section %d is damaged: import the "
                           "model again", kmodel->header->name, (int)section);
+    }
+    return KITH_OK;
+}
+
+kith_status kenc_kmodel_check_word(const kenc_kmodel *kmodel, uint32_t id, kith_error *err)
+{
+    const float *row = kmodel->words + id * kmodel->shape.width;
+    if (kbase_hash64(row, kmodel->shape.width * sizeof(*row)) != kmodel->word_checks[id]) {
+        return kbase_fail(err, KITH_CORRUPT, "model %s: the embedding of word %" PRIu32
+                          " is damaged: import the model again", kmodel->header->name, id);
     }
     return KITH_OK;
 }
@@ -164,6 +177,7 @@ static kith_status open_sections(kenc_kmodel *kmodel, kith_error *err)
     }
     kenc_shape_of(&header->config, &kmodel->shape);
     kmodel->words = section_data(kmodel, KENC_SECTION_WORDS);
+    kmodel->word_checks = section_data(kmodel, KENC_SECTION_WORD_CHECKS);
     kmodel->positions = section_data(kmodel, KENC_SECTION_POSITIONS);
     kenc_weights_layout(&header->config, section_data(kmodel, KENC_SECTION_DENSE),
                         &kmodel->weights);

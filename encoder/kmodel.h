@@ -21,6 +21,7 @@ typedef enum kenc_section {
     KENC_SECTION_SOURCES,    /* "SHA256  NAME" lines */
     KENC_SECTION_VOCABULARY, /* kenc_vocabulary_pack() */
     KENC_SECTION_WORDS,      /* f32 [vocabulary][padded width] */
+    KENC_SECTION_WORD_CHECKS, /* u64 [vocabulary]: XXH3-64 of each row of words */
     KENC_SECTION_POSITIONS,  /* f32 [positions][padded width], token type 0 added */
     KENC_SECTION_DENSE,      /* f32, kenc_weights_layout() */
     KENC_SECTION_COUNT
@@ -95,17 +96,22 @@ typedef struct kenc_kmodel {
     kenc_tokenizer tokenizer;
     kenc_weights weights;
     const float *words;
+    const uint64_t *word_checks;
     const float *positions;
 } kenc_kmodel;
 
 /* Map and check: size, header, section table and the checksum of every section but the
- * word embeddings. */
+ * word embeddings, of which a text needs few rows: kenc_kmodel_check_word(). */
 kith_status kenc_kmodel_open(const char *path, kenc_kmodel *kmodel, kith_error *err);
 void kenc_kmodel_close(kenc_kmodel *kmodel);
 
 /* Compare a section with its checksum. */
 kith_status kenc_kmodel_check_section(const kenc_kmodel *kmodel, kenc_section section,
                                       kith_error *err);
+
+/* Compare the embedding of a word with its checksum. */
+kith_status kenc_kmodel_check_word(const kenc_kmodel *kmodel, uint32_t id,
+                                   kith_error *err);
 
 /* Write a file; contents[s] is the content of section s. Of header, name, digest, config
  * and rules are given, the rest is filled in here. */

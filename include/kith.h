@@ -160,7 +160,8 @@ kith_status kith_model_import(const char *dir, const char *name, const char *out
 /* Open a .kmodel file.
  *
  * Maps the file; checks its size, header, section table and the checksum of the dense
- * weights. The embedding rows are not read: see kith_model_verify().
+ * weights. The embedding of a word is checked when a text first needs it, all of them by
+ * kith_model_verify().
  *
  * path   [in] the file
  * opts   [in, may be NULL] precision, threads, kernels
@@ -195,7 +196,8 @@ typedef struct kith_text {
  *            as the model says, every other one is returned as it is (not normalised)
  * vectors    [out] n_texts x dim floats, row after row, caller-owned
  * n_dropped  [out, may be NULL] n_texts numbers: tokens that did not fit and were cut
- * Returns KITH_OK; KITH_INVALID (no pooler in this model); KITH_NOMEM.
+ * Returns KITH_OK; KITH_INVALID (no pooler in this model); KITH_CORRUPT (the embedding of
+ * a word); KITH_NOMEM.
  * Thread-safe: yes; calls on one model wait for each other. Cost: about 21 MFLOP a token
  * for MiniLM-L6, no padding: the length of a text costs nothing to its neighbours. */
 kith_status kith_model_encode(kith_model *model, const kith_text *texts, size_t n_texts,

@@ -14,6 +14,7 @@
 
 #include "cpu.h"
 #include "encoder.h"
+#include "kmodel.h"
 #include "safetensors.h"
 
 #define TINY "tests/golden/tiny-model"
@@ -256,7 +257,38 @@ static void every_damage_of_a_kmodel_is_found(void **state)
         /* Only the padding between sections carries nothing. */
         assert_true(status != KITH_OK || data[i] == 0);
     }
-    assert_true(n_found > 344);
+    assert_true(n_found > 368);
+    free(path);
+    free(data);
+}
+
+/* Word embeddings are not read at open: using a damaged one fails, another does not. */
+static void a_damaged_word_is_found_when_it_is_used(void **state)
+{
+    (void)state;
+    kith_error error;
+    size_t n;
+    char *data = read_file(tiny, &n);
+    char *path = format("%s/word.kmodel", folder);
+    kith_model_opts opts = KITH_MODEL_OPTS_INIT;
+    kenc_model *model = open_tiny(NULL, 1);
+    kenc_token_list list = { 0 };
+    const kith_text damaged = { "a", 1 };
+    const kith_text other = { "b", 1 };
+    float vector[48];
+    const kenc_header *header = (const void *)data;
+    assert_ok(kenc_tokenize(kenc_model_tokenizer(model), "a", 1, 0, &list, &error));
+    kenc_model_close(model);
+    assert_int_equal(list.n_tokens, 3);
+    data[header->sections[KENC_SECTION_WORDS].offset + list.ids[1] * 64 * sizeof(float)] ^=
+        1;
+    write_file(path, data, n);
+    assert_ok(kenc_model_open(path, &opts, &model, &error));
+    assert_ok(kenc_encode(model, &other, 1, KITH_POOLING_DEFAULT, vector, NULL, &error));
+    assert_status(KITH_CORRUPT, kenc_encode(model, &damaged, 1, KITH_POOLING_DEFAULT,
+                                            vector, NULL, &error));
+    kenc_model_close(model);
+    kenc_token_list_free(&list);
     free(path);
     free(data);
 }
@@ -467,6 +499,7 @@ int main(void)
 #endif
         cmocka_unit_test(what_is_cut_is_counted),
         cmocka_unit_test(every_damage_of_a_kmodel_is_found),
+        cmocka_unit_test(a_damaged_word_is_found_when_it_is_used),
         cmocka_unit_test(hostile_safetensors_are_refused),
         cmocka_unit_test(header_lengths_are_checked),
         cmocka_unit_test(what_is_not_known_is_refused_by_name),
