@@ -250,7 +250,8 @@ typedef struct kith_collection_opts {
  *        collection. Its fingerprint must be the collection's. Without a model only
  *        reading, deleting and search by vector or by record are possible.
  * Returns KITH_OK; KITH_NOT_FOUND; KITH_MISMATCH (another model); KITH_CORRUPT;
- * KITH_VERSION; KITH_IO; KITH_NOMEM; KITH_INVALID.
+ * KITH_VERSION; KITH_BUSY (another process is just creating it); KITH_IO; KITH_NOMEM;
+ * KITH_INVALID.
  * Thread-safe: yes. Cost: under a millisecond; maps files, reads none of the vectors. */
 kith_status kith_collection_open(const char *path, kith_model *model,
                                  const kith_collection_opts *opts,

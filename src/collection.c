@@ -36,6 +36,12 @@ static void format_current(const char *generation, char *line, size_t n_bytes)
              (unsigned long long)kbase_hash64(body, strlen(body)));
 }
 
+/* "g" and six digits: a folder in the collection, and never a way out of it. */
+static bool is_generation(const char *name)
+{
+    return name[0] == 'g' && strlen(name) == 7 && strspn(name + 1, "0123456789") == 6;
+}
+
 /* The path of the generation that CURRENT names, allocated. */
 static kith_status read_current(const char *path, char **generation, kith_error *err)
 {
@@ -62,7 +68,7 @@ static kith_status read_current(const char *path, char **generation, kith_error 
     if (n == 2 && version != 0) {
         status = kbase_fail(err, KITH_VERSION, "collection %s has format version %u, this "
                             "kith reads version 0", path, version);
-    } else if (n != 2 || strcmp(content.data, expected) != 0) {
+    } else if (n != 2 || !is_generation(name) || strcmp(content.data, expected) != 0) {
         status = kbase_fail(err, KITH_CORRUPT, "%s/CURRENT is damaged: restore it from a "
                             "backup, or write the line that docs/format.md gives", path);
     } else {
