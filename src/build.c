@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "opts.h"
 #include "writer.h"
 
 /* Below this many rows an exact scan is faster than anything else. */
@@ -103,15 +104,13 @@ kith_status kith_writer_build_index(kith_writer *writer, const kith_build_opts *
 {
     kith_build_opts complete = KITH_BUILD_OPTS_INIT;
     kith_collection *collection = writer->collection;
-    if (opts != NULL) {
-        if (opts->size > sizeof(complete)) {
-            return kbase_fail(err, KITH_INVALID, "kith_build_opts is of a newer kith.h");
-        }
-        memcpy(&complete, opts, opts->size);
-    }
+    kith_status status = kith_take_opts(&complete, sizeof(complete), opts,
+                                        "kith_build_opts", err);
     char former[64];
     kith_view *view = NULL;
-    kith_status status = kith_check_process(collection, err);
+    if (status == KITH_OK) {
+        status = kith_check_process(collection, err);
+    }
     if (status == KITH_OK) {
         status = current_view(collection, &view, former, err);
     }

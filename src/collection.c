@@ -11,6 +11,7 @@
 
 #include "checksum.h"
 #include "error.h"
+#include "opts.h"
 #include "file.h"
 
 #define FIRST_GENERATION "g000001"
@@ -241,11 +242,10 @@ kith_status kith_collection_open(const char *path, kith_model *model,
     if (path == NULL || path[0] == '\0' || out == NULL) {
         return kbase_fail(err, KITH_INVALID, "the path of a collection is needed");
     }
-    if (opts != NULL) {
-        if (opts->size > sizeof(complete)) {
-            return kbase_fail(err, KITH_INVALID, "kith_collection_opts is of a newer kith.h");
-        }
-        memcpy(&complete, opts, opts->size);
+    kith_status status = kith_take_opts(&complete, sizeof(complete), opts,
+                                        "kith_collection_opts", err);
+    if (status != KITH_OK) {
+        return status;
     }
     kith_collection *collection = calloc(1, sizeof(*collection));
     if (collection == NULL) {
@@ -257,7 +257,7 @@ kith_status kith_collection_open(const char *path, kith_model *model,
     pthread_mutex_init(&collection->mutex, NULL);
     pthread_mutex_init(&collection->load_mutex, NULL);
     pthread_mutex_init(&collection->pool_mutex, NULL);
-    kith_status status = open_existing(collection, path, &complete, err);
+    status = open_existing(collection, path, &complete, err);
     if (status != KITH_OK) {
         kith_collection_close(collection);
         return status;

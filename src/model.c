@@ -4,6 +4,7 @@
 
 #include "collection.h"
 #include "error.h"
+#include "opts.h"
 
 const char *kith_version(void)
 {
@@ -26,17 +27,16 @@ kith_status kith_model_open(const char *path, const kith_model_opts *opts, kith_
     if (path == NULL || out == NULL) {
         return kbase_fail(err, KITH_INVALID, "a model file is needed");
     }
-    if (opts != NULL) {
-        if (opts->size > sizeof(complete)) {
-            return kbase_fail(err, KITH_INVALID, "kith_model_opts is of a newer kith.h");
-        }
-        memcpy(&complete, opts, opts->size);
+    kith_status status = kith_take_opts(&complete, sizeof(complete), opts,
+                                        "kith_model_opts", err);
+    if (status != KITH_OK) {
+        return status;
     }
     kith_model *model = calloc(1, sizeof(*model));
     if (model == NULL) {
         return kbase_fail_memory(err, sizeof(*model));
     }
-    kith_status status = kenc_model_open(path, &complete, &model->encoder, err);
+    status = kenc_model_open(path, &complete, &model->encoder, err);
     if (status != KITH_OK) {
         free(model);
         return status;

@@ -7,6 +7,7 @@
 #include "checksum.h"
 #include "collection.h"
 #include "error.h"
+#include "opts.h"
 #include "plan.h"
 
 #define MAX_K 10000
@@ -394,13 +395,11 @@ kith_status kith_search(kith_collection *collection, const kith_query *queries,
 {
     search s = { .collection = collection, .queries = queries, .n_queries = n_queries,
                  .opts = KITH_SEARCH_OPTS_INIT };
-    if (opts != NULL) {
-        if (opts->size > sizeof(s.opts)) {
-            return kbase_fail(err, KITH_INVALID, "kith_search_opts is of a newer kith.h");
-        }
-        memcpy(&s.opts, opts, opts->size);
+    kith_status status = kith_take_opts(&s.opts, sizeof(s.opts), opts,
+                                        "kith_search_opts", err);
+    if (status == KITH_OK) {
+        status = kith_check_process(collection, err);
     }
-    kith_status status = kith_check_process(collection, err);
     if (status == KITH_OK) {
         status = check_opts(&s.opts, err);
     }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "error.h"
+#include "opts.h"
 
 #define MAX_ID_BYTES 4096
 #define MAX_SOURCE_BYTES 4096
@@ -67,13 +68,11 @@ kith_status kith_writer_begin(kith_collection *collection, const kith_writer_opt
                               kith_writer **out, kith_error *err)
 {
     kith_writer_opts complete = KITH_WRITER_OPTS_INIT;
-    if (opts != NULL) {
-        if (opts->size > sizeof(complete)) {
-            return kbase_fail(err, KITH_INVALID, "kith_writer_opts is of a newer kith.h");
-        }
-        memcpy(&complete, opts, opts->size);
+    kith_status status = kith_take_opts(&complete, sizeof(complete), opts,
+                                        "kith_writer_opts", err);
+    if (status == KITH_OK) {
+        status = kith_check_process(collection, err);
     }
-    kith_status status = kith_check_process(collection, err);
     if (status == KITH_OK) {
         status = claim(collection, err);
     }
