@@ -52,8 +52,12 @@ const kenc_kernels *kenc_kernels_for(kbase_isa isa)
 #if defined(__x86_64__)
     case KBASE_ISA_AVX2:
         return &kenc_kernels_avx2;
+    case KBASE_ISA_AVXVNNI:
+        return &kenc_kernels_avxvnni;
     case KBASE_ISA_AVX512:
         return &kenc_kernels_avx512;
+    case KBASE_ISA_AVX512VNNI:
+        return &kenc_kernels_avx512vnni;
 #endif
     default:
         return &kenc_kernels_portable;
@@ -72,21 +76,22 @@ static kith_status copy_sources(kenc_model *model, kith_error *err)
 kith_status kenc_model_open(const char *path, const kith_model_opts *opts,
                             kenc_model **out, kith_error *err)
 {
-    if (opts->precision == KITH_PRECISION_INT8) {
-        return kbase_fail(err, KITH_UNSUPPORTED,
-                          "precision int8 is not in this version: use fp32");
+    if ((unsigned)opts->precision > KITH_PRECISION_INT8) {
+        return kbase_fail(err, KITH_INVALID, "there is no precision %d",
+                          (int)opts->precision);
     }
     kenc_model *model = calloc(1, sizeof(*model));
     if (model == NULL) {
         return kbase_fail_memory(err, sizeof(*model));
     }
     model->pid = getpid();
-    model->precision = KITH_PRECISION_FP32;
+    model->precision = opts->precision == KITH_PRECISION_DEFAULT ? KITH_PRECISION_FP32
+                                                                 : opts->precision;
     pthread_mutex_init(&model->mutex, NULL);
     kith_status status = kbase_isa_choose(opts->cpu, &model->isa, err);
     if (status == KITH_OK) {
         model->kernels = kenc_kernels_for(model->isa);
-        status = kenc_kmodel_open(path, &model->kmodel, err);
+        status = kenc_kmodel_open(path, model->precision, &model->kmodel, err);
     }
     if (status == KITH_OK) {
         status = copy_sources(model, err);
@@ -270,9 +275,9 @@ static void run_tile(void *context, size_t index, unsigned worker)
 {
     const tile_plan *plan = context;
     size_t first = plan->starts[index];
-    kenc_forward(&plan->model->kmodel, plan->model->kernels, &plan->workspaces[worker],
-                 plan->sequences + first, plan->starts[index + 1] - first, plan->pooling,
-                 plan->normalize);
+    kenc_forward(&plan->model->kmodel, plan->model->kernels, plan->model->precision,
+                 &plan->workspaces[worker], plan->sequences + first,
+                 plan->starts[index + 1] - first, plan->pooling, plan->normalize, NULL);
 }
 
 /* Cut the group into tiles of whole texts and encode them. */

@@ -20,33 +20,45 @@ kith_status kenc_workspace_reserve(kenc_workspace *workspace, const kenc_kmodel 
         return KITH_OK;
     }
     const kenc_shape *shape = &kmodel->shape;
-    const size_t parts[] = {
-        rows * shape->width,
-        rows * shape->width,
-        rows * wide_columns(shape),
-        rows * shape->attention,
-        kenc_attention_scratch(kmodel->header->config.max_tokens, shape->head),
-        2 * shape->width,
+    const size_t max_tokens = kmodel->header->config.max_tokens;
+    const size_t scratch8 = kenc_attention8_scratch(max_tokens, shape->head);
+    size_t scratch = kenc_attention_scratch(max_tokens, shape->head) * sizeof(float);
+    scratch = scratch > scratch8 ? scratch : scratch8;
+    const size_t narrow = shape->attention > shape->width ? shape->attention : shape->width;
+    const struct {
+        size_t n_bytes;
+        void *target; /* a pointer to the pointer */
+    } parts[] = {
+        { rows * shape->width * sizeof(float), &workspace->x },
+        { rows * shape->width * sizeof(float), &workspace->y },
+        { rows * wide_columns(shape) * sizeof(float), &workspace->wide },
+        { rows * shape->attention * sizeof(float), &workspace->context },
+        { scratch, &workspace->scratch },
+        { shape->width * sizeof(float), &workspace->pooled },
+        { rows * narrow, &workspace->bytes },
+        { rows * shape->intermediate, &workspace->wide_bytes },
+        { rows * (narrow / KENC_PAD) * sizeof(kenc_range), &workspace->ranges },
+        { rows * (shape->intermediate / KENC_PAD) * sizeof(kenc_range),
+          &workspace->wide_ranges },
     };
-    float **const targets[] = {
-        &workspace->x,       &workspace->y,       &workspace->wide,
-        &workspace->context, &workspace->scratch, &workspace->pooled,
-    };
-    size_t n_floats = 0;
-    for (size_t i = 0; i < 6; i++) {
-        n_floats += (parts[i] + KENC_PANEL - 1) / KENC_PANEL * KENC_PANEL;
+    const size_t n_parts = sizeof(parts) / sizeof(parts[0]);
+    size_t n_bytes = 0;
+    for (size_t i = 0; i < n_parts; i++) {
+        n_bytes += (parts[i].n_bytes + 63) / 64 * 64;
     }
-    float *memory = kbase_alloc_aligned(n_floats, sizeof(float));
+    unsigned char *memory = kbase_alloc_aligned(n_bytes, 1);
     if (memory == NULL) {
-        return kbase_fail_memory(err, n_floats * sizeof(float));
+        return kbase_fail_memory(err, n_bytes);
     }
     free(workspace->memory);
-    workspace->memory = memory;
+    workspace->memory = (float *)(void *)memory;
     workspace->rows = rows;
-    for (size_t i = 0; i < 6; i++) {
-        *targets[i] = memory;
-        memory += (parts[i] + KENC_PANEL - 1) / KENC_PANEL * KENC_PANEL;
+    for (size_t i = 0; i < n_parts; i++) {
+        memcpy(parts[i].target, &memory, sizeof(memory));
+        memory += (parts[i].n_bytes + 63) / 64 * 64;
     }
+    /* Columns of padding are read and never written. */
+    memset(workspace->context, 0, rows * shape->attention * sizeof(float));
     return KITH_OK;
 }
 
@@ -56,38 +68,115 @@ void kenc_workspace_free(kenc_workspace *workspace)
     *workspace = (kenc_workspace)KENC_WORKSPACE_INIT;
 }
 
-/* x = norm(x + attention(x)), then x = norm(x + feed forward(x)); rows of all texts. */
-static void run_layer(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
-                      kenc_workspace *ws, const kenc_layer *layer,
-                      const kenc_sequence *sequences, size_t n_sequences, size_t rows)
+/* A pass over a tile. */
+typedef struct pass {
+    const kenc_kmodel *kmodel;
+    const kenc_kernels *kernels;
+    kenc_workspace *ws;
+    const kenc_sequence *sequences;
+    size_t n_sequences;
+    size_t rows; /* of all texts */
+    const kenc_observer *observer;
+} pass;
+
+static void add_norm(const pass *p, const float *y, const kenc_norm_weights *norm)
 {
-    const kenc_config *config = &kmodel->header->config;
-    const kenc_shape *shape = &kmodel->shape;
-    const size_t width = shape->width;
-    const size_t qkv = 3 * shape->attention;
-    const float scale = 1.0f / sqrtf((float)(shape->hidden / config->n_heads));
-    kernels->linear(ws->x, width, rows, width, qkv, layer->qkv.w, layer->qkv.bias,
-                    KENC_ACTIVATION_NONE, ws->wide, qkv);
-    size_t row = 0;
-    for (size_t i = 0; i < n_sequences; i++) {
-        kernels->attention(ws->wide + row * qkv, qkv, sequences[i].n_tokens,
-                           config->n_heads, shape->head, scale, ws->scratch,
-                           ws->context + row * shape->attention, shape->attention);
-        row += sequences[i].n_tokens;
-    }
-    kernels->linear(ws->context, shape->attention, rows, shape->attention, width,
-                    layer->output.w, layer->output.bias, KENC_ACTIVATION_NONE, ws->y,
-                    width);
-    kernels->add_norm(ws->x, ws->y, rows, shape->hidden, width, layer->attention_norm.gamma,
-                      layer->attention_norm.beta, config->epsilon);
-    kernels->linear(ws->x, width, rows, width, shape->intermediate, layer->up.w,
-                    layer->up.bias, (kenc_activation)config->activation, ws->wide,
-                    shape->intermediate);
-    kernels->linear(ws->wide, shape->intermediate, rows, shape->intermediate, width,
-                    layer->down.w, layer->down.bias, KENC_ACTIVATION_NONE, ws->y, width);
-    kernels->add_norm(ws->x, ws->y, rows, shape->hidden, width, layer->norm.gamma,
-                      layer->norm.beta, config->epsilon);
+    const kenc_shape *shape = &p->kmodel->shape;
+    p->kernels->add_norm(p->ws->x, y, p->rows, shape->hidden, shape->width, norm->gamma,
+                         norm->beta, p->kmodel->header->config.epsilon);
 }
+
+/* ------------------------------------------------------------------ fp32 */
+
+static void run_linear(const pass *p, uint32_t layer, kenc_linear linear, const float *in,
+                       kenc_activation activation, float *out)
+{
+    const size_t k = kenc_linear_k(&p->kmodel->shape, linear);
+    const size_t n = kenc_linear_n(&p->kmodel->shape, linear);
+    const kenc_linear_weights *weights = &p->kmodel->weights.layers[layer].fp32[linear];
+    if (p->observer != NULL) {
+        p->observer->see(p->observer->context, layer, linear, in, p->rows);
+    }
+    p->kernels->linear(in, k, p->rows, k, n, weights->w, weights->bias, activation, out, n);
+}
+
+/* x = norm(x + attention(x)), then x = norm(x + feed forward(x)). */
+static void run_layer(const pass *p, uint32_t index)
+{
+    const kenc_config *config = &p->kmodel->header->config;
+    const kenc_shape *shape = &p->kmodel->shape;
+    const kenc_layer *layer = &p->kmodel->weights.layers[index];
+    kenc_workspace *ws = p->ws;
+    const size_t part = shape->attention;
+    const float scale = 1.0f / sqrtf((float)(shape->hidden / config->n_heads));
+    run_linear(p, index, KENC_LINEAR_QKV, ws->x, KENC_ACTIVATION_NONE, ws->wide);
+    size_t row = 0;
+    for (size_t i = 0; i < p->n_sequences; i++) {
+        p->kernels->attention(ws->wide + row * 3 * part, 3 * part, part,
+                              p->sequences[i].n_tokens, config->n_heads, shape->head, scale,
+                              ws->scratch, ws->context + row * part, part);
+        row += p->sequences[i].n_tokens;
+    }
+    run_linear(p, index, KENC_LINEAR_OUTPUT, ws->context, KENC_ACTIVATION_NONE, ws->y);
+    add_norm(p, ws->y, &layer->attention_norm);
+    run_linear(p, index, KENC_LINEAR_UP, ws->x, (kenc_activation)config->activation,
+               ws->wide);
+    run_linear(p, index, KENC_LINEAR_DOWN, ws->wide, KENC_ACTIVATION_NONE, ws->y);
+    add_norm(p, ws->y, &layer->norm);
+}
+
+/* ------------------------------------------------------------------ int8 */
+
+static kenc_bytes bytes_of(uint8_t *bytes, kenc_range *ranges, size_t k)
+{
+    const size_t group = kenc_group(k);
+    return (kenc_bytes){ bytes, k, group, k / group, ranges };
+}
+
+static void run_layer8(const pass *p, uint32_t index)
+{
+    const kenc_config *config = &p->kmodel->header->config;
+    const kenc_shape *shape = &p->kmodel->shape;
+    const kenc_layer *layer = &p->kmodel->weights.layers[index];
+    const kenc_kernels *kernels = p->kernels;
+    kenc_workspace *ws = p->ws;
+    const size_t part = shape->attention;
+    const kenc_bytes x = bytes_of(ws->bytes, ws->ranges, shape->width);
+    const kenc_bytes context = bytes_of(ws->bytes, ws->ranges, part);
+    const kenc_bytes wide = bytes_of(ws->wide_bytes, ws->wide_ranges, shape->intermediate);
+    const kenc_linear8 *linear = &layer->int8[KENC_LINEAR_QKV];
+    kernels->quantize(ws->x, shape->width, p->rows, KENC_ACTIVATION_NONE, linear->smooth, &x,
+                      0, x.n_groups);
+    kernels->linear8(&x, p->rows, linear, 0, linear->n, ws->wide, linear->n);
+    size_t row = 0;
+    for (size_t i = 0; i < p->n_sequences; i++) {
+        kernels->attention8(ws->wide + row * 3 * part, 3 * part, part,
+                            p->sequences[i].n_tokens, config->n_heads, shape->head,
+                            ws->scratch, ws->context + row * part, part);
+        row += p->sequences[i].n_tokens;
+    }
+    linear = &layer->int8[KENC_LINEAR_OUTPUT];
+    kernels->quantize(ws->context, part, p->rows, KENC_ACTIVATION_NONE, NULL, &context, 0,
+                      context.n_groups);
+    kernels->linear8(&context, p->rows, linear, 0, linear->n, ws->y, linear->n);
+    add_norm(p, ws->y, &layer->attention_norm);
+    linear = &layer->int8[KENC_LINEAR_UP];
+    kernels->quantize(ws->x, shape->width, p->rows, KENC_ACTIVATION_NONE, linear->smooth, &x,
+                      0, x.n_groups);
+    const float *smooth = layer->int8[KENC_LINEAR_DOWN].smooth;
+    for (size_t g = 0; g < wide.n_groups; g++) {
+        kernels->linear8(&x, p->rows, linear, g * wide.group, wide.group, ws->wide,
+                         wide.group);
+        kernels->quantize(ws->wide, wide.group, p->rows,
+                          (kenc_activation)config->activation, smooth + g * wide.group,
+                          &wide, g, 1);
+    }
+    linear = &layer->int8[KENC_LINEAR_DOWN];
+    kernels->linear8(&wide, p->rows, linear, 0, linear->n, ws->y, linear->n);
+    add_norm(p, ws->y, &layer->norm);
+}
+
+/* ------------------------------------------------------------------ both */
 
 /* The vector of one text, from its rows of x. */
 static void pool(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
@@ -121,23 +210,24 @@ static void pool(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
 }
 
 void kenc_forward(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
-                  kenc_workspace *ws, const kenc_sequence *sequences, size_t n_sequences,
-                  kith_pooling pooling, bool normalize)
+                  kith_precision precision, kenc_workspace *ws,
+                  const kenc_sequence *sequences, size_t n_sequences, kith_pooling pooling,
+                  bool normalize, const kenc_observer *observer)
 {
-    const kenc_config *config = &kmodel->header->config;
-    const kenc_norm_weights *norm = &kmodel->weights.embedding_norm;
     const size_t width = kmodel->shape.width;
-    size_t rows = 0;
+    pass p = { kmodel, kernels, ws, sequences, n_sequences, 0, observer };
     for (size_t i = 0; i < n_sequences; i++) {
         kernels->embed(sequences[i].ids, sequences[i].n_tokens, width, kmodel->words,
-                       kmodel->positions, ws->x + rows * width);
-        rows += sequences[i].n_tokens;
+                       kmodel->positions, ws->x + p.rows * width);
+        p.rows += sequences[i].n_tokens;
     }
-    kernels->add_norm(ws->x, NULL, rows, kmodel->shape.hidden, width, norm->gamma,
-                      norm->beta, config->epsilon);
-    for (uint32_t i = 0; i < config->n_layers; i++) {
-        run_layer(kmodel, kernels, ws, &kmodel->weights.layers[i], sequences, n_sequences,
-                  rows);
+    add_norm(&p, NULL, &kmodel->weights.embedding_norm);
+    for (uint32_t i = 0; i < kmodel->header->config.n_layers; i++) {
+        if (precision == KITH_PRECISION_INT8) {
+            run_layer8(&p, i);
+        } else {
+            run_layer(&p, i);
+        }
     }
     size_t row = 0;
     for (size_t i = 0; i < n_sequences; i++) {

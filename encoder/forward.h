@@ -20,10 +20,21 @@ typedef struct kenc_workspace {
     float *wide;   /* [rows, max(3 * attention, intermediate)] */
     float *context; /* [rows, attention] */
     float *scratch; /* of attention */
-    float *pooled; /* [2 * width] */
+    float *pooled; /* [width] */
+    uint8_t *bytes; /* [rows, width or attention] input of a linear layer, int8 only */
+    uint8_t *wide_bytes; /* [rows, intermediate] int8 only */
+    kenc_range *ranges;  /* of bytes */
+    kenc_range *wide_ranges;
 } kenc_workspace;
 
 #define KENC_WORKSPACE_INIT { 0 }
+
+/* Is shown the input of each linear layer of an fp32 pass: rows[m, k]. */
+typedef struct kenc_observer {
+    void (*see)(void *context, uint32_t layer, kenc_linear linear, const float *rows,
+                size_t m);
+    void *context;
+} kenc_observer;
 
 /* Make room; what is large enough is kept. KITH_NOMEM. */
 kith_status kenc_workspace_reserve(kenc_workspace *workspace, const kenc_kmodel *kmodel,
@@ -31,9 +42,11 @@ kith_status kenc_workspace_reserve(kenc_workspace *workspace, const kenc_kmodel 
 void kenc_workspace_free(kenc_workspace *workspace);
 
 /* Run the model over the texts of a tile, which together have at most workspace->rows
- * tokens. `normalize`: to unit length. A text's vector depends on that text alone. */
+ * tokens. `normalize`: to unit length. observer: NULL, or for fp32. A text's vector
+ * depends on that text alone. */
 void kenc_forward(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
-                  kenc_workspace *workspace, const kenc_sequence *sequences,
-                  size_t n_sequences, kith_pooling pooling, bool normalize);
+                  kith_precision precision, kenc_workspace *workspace,
+                  const kenc_sequence *sequences, size_t n_sequences, kith_pooling pooling,
+                  bool normalize, const kenc_observer *observer);
 
 #endif

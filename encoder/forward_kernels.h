@@ -8,6 +8,7 @@
 #ifndef KENC_FORWARD_KERNELS_H
 #define KENC_FORWARD_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,39 @@ typedef enum kenc_activation {
     KENC_ACTIVATION_GELU = 1, /* x * Phi(x), with erf */
     KENC_ACTIVATION_RELU = 2
 } kenc_activation;
+
+/* Columns of one row that share a range in the int8 pass: the largest multiple of KENC_PAD
+ * up to this one that divides the columns of the matrix. */
+#define KENC_MAX_GROUP 192
+#define KENC_MAX_HEAD 256
+
+/* A byte b stands for low + scale * b. */
+typedef struct kenc_range {
+    float scale;
+    float low;
+} kenc_range;
+
+/* A quantized matrix. */
+typedef struct kenc_bytes {
+    uint8_t *bytes; /* [rows, n_groups * group], ld bytes from row to row */
+    size_t ld;
+    size_t group;
+    size_t n_groups;
+    kenc_range *ranges; /* [rows, n_groups] */
+} kenc_bytes;
+
+/* A linear layer of the int8 pass. Element (k, n) of the weights lies at
+ * [n / KENC_PANEL][k / 4][n % KENC_PANEL][k % 4], which is the order that byte products
+ * (VNNI, AMX) take. */
+typedef struct kenc_linear8 {
+    size_t k;
+    size_t n;
+    const int8_t *w;
+    const float *scale;  /* [n] what a step of a weight means */
+    const float *offset; /* [n_groups, n] scale * the sum of a group's weights */
+    const float *bias;   /* [n] */
+    const float *smooth; /* [k] the input is multiplied by it, or NULL */
+} kenc_linear8;
 
 typedef struct kenc_kernels {
     /* out[m, n] = activation(bias[n] + a[m, k] . w[k, n]); w packed, n a multiple of
@@ -40,12 +74,12 @@ typedef struct kenc_kernels {
     void (*embed)(const uint32_t *ids, size_t m, size_t padded, const float *words,
                   const float *positions, float *out);
 
-    /* Self attention of one text of m tokens. qkv[m, 3 * n_heads * head] holds queries,
-     * keys, values; out[m, n_heads * head] (head: padded width of a head, a multiple of
-     * KENC_PANEL); scores are multiplied by `scale` before the softmax. scratch:
+    /* Self attention of one text of m tokens. A row of qkv holds queries, keys and values,
+     * `part` floats apart; out[m, n_heads * head] (head: padded width of a head, a multiple
+     * of KENC_PANEL); scores are multiplied by `scale` before the softmax. scratch:
      * kenc_attention_scratch(m, head) floats, aligned to 64 bytes. */
-    void (*attention)(const float *qkv, size_t ldq, size_t m, size_t n_heads, size_t head,
-                      float scale, float *scratch, float *out, size_t ldo);
+    void (*attention)(const float *qkv, size_t ldq, size_t part, size_t m, size_t n_heads,
+                      size_t head, float scale, float *scratch, float *out, size_t ldo);
 
     /* out[padded] = mean, or the largest value, of each column of x[m, padded]. */
     void (*mean)(const float *x, size_t m, size_t padded, float *out);
@@ -56,6 +90,22 @@ typedef struct kenc_kernels {
 
     /* x = x / |x|, n a multiple of 16; a vector shorter than 1e-12 is divided by that. */
     void (*normalize)(float *x, size_t n);
+
+    /* int8: out[m, n] = bias + a . w, columns from `column` on; w->k columns of `a`. */
+    void (*linear8)(const kenc_bytes *a, size_t m, const kenc_linear8 *w, size_t column,
+                    size_t n, float *out, size_t ldo);
+
+    /* int8: activation(x) * smooth, quantized into some groups of m rows of `out`. smooth:
+     * n_groups * out->group factors, or NULL. */
+    void (*quantize)(const float *x, size_t ldx, size_t m, kenc_activation activation,
+                     const float *smooth, const kenc_bytes *out, size_t first_group,
+                     size_t n_groups);
+
+    /* int8: as attention(), with products of bytes. A score s weighs 2^s: the factor for
+     * that is in the queries. scratch: kenc_attention8_scratch(m, head) bytes, aligned to
+     * 64. */
+    void (*attention8)(const float *qkv, size_t ldq, size_t part, size_t m, size_t n_heads,
+                       size_t head, void *scratch, float *out, size_t ldo);
 } kenc_kernels;
 
 /* Query rows that attention handles at a time. */
@@ -68,10 +118,23 @@ static inline size_t kenc_attention_scratch(size_t m, size_t head)
            + KENC_ATTENTION_ROWS * padded /* scores */ + head + padded /* no bias */;
 }
 
+/* Query rows that the int8 attention handles at a time, at most. */
+#define KENC_ATTENTION8_ROWS 8
+
+static inline size_t kenc_attention8_scratch(size_t m, size_t width)
+{
+    size_t n_keys = (m + KENC_PANEL - 1) / KENC_PANEL * KENC_PANEL;
+    return n_keys * (2 * width + (KENC_ATTENTION8_ROWS + 1) * sizeof(int32_t) +
+                     2 * KENC_ATTENTION8_ROWS) +
+           width * (2 * sizeof(float) + KENC_ATTENTION8_ROWS);
+}
+
 extern const kenc_kernels kenc_kernels_portable;
 #if defined(__x86_64__)
 extern const kenc_kernels kenc_kernels_avx2;
+extern const kenc_kernels kenc_kernels_avxvnni;
 extern const kenc_kernels kenc_kernels_avx512;
+extern const kenc_kernels kenc_kernels_avx512vnni;
 #endif
 
 /* The table for an instruction set that this CPU offers. */

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "file.h"
 #include "kmodel.h"
+#include "quantize.h"
 #include "safetensors.h"
 
 #define MAX_TOKENIZER_BYTES ((size_t)64 << 20)
@@ -24,8 +25,11 @@ typedef struct import {
     float *words;
     uint64_t *word_checks;
     float *positions;
-    float *dense;
-    size_t dense_floats;
+    unsigned char *common; /* the sections of these names */
+    unsigned char *fp32;
+    unsigned char *int8;
+    size_t common_bytes, fp32_bytes, int8_bytes;
+    kenc_weights weights; /* lie in them */
 } import;
 
 static kith_status note_source(import *in, const char *name, const void *data,
@@ -160,9 +164,8 @@ typedef struct linear_source {
 static kith_status import_linear(import *in, const linear_source *source,
                                  const kenc_linear_weights *target, kith_error *err)
 {
-    float *base = in->dense;
-    float *w = base + (target->w - base);
-    float *bias = base + (target->bias - base);
+    float *w = (float *)target->w; /* of a section that this import fills */
+    float *bias = (float *)target->bias;
     char name[128];
     snprintf(name, sizeof(name), "%s.weight", source->name);
     kith_status status = load(in, name, source->n, source->k, err);
@@ -189,8 +192,7 @@ static kith_status import_norm(import *in, const char *prefix,
                                const kenc_norm_weights *target, kith_error *err)
 {
     char name[128];
-    float *base = in->dense;
-    float *const arrays[] = { base + (target->gamma - base), base + (target->beta - base) };
+    float *const arrays[] = { (float *)target->gamma, (float *)target->beta };
     for (size_t i = 0; i < 2; i++) {
         snprintf(name, sizeof(name), "%s.%s", prefix, i == 0 ? "weight" : "bias");
         kith_status status = load(in, name, 0, in->shape.hidden, err);
@@ -216,25 +218,25 @@ static kith_status import_layer(import *in, uint32_t index, const kenc_layer *la
                                   shape->width };
         snprintf(source.name, sizeof(source.name), "encoder.layer.%u.attention.self.%s",
                  index, attention[i]);
-        status = import_linear(in, &source, &layer->qkv, err);
+        status = import_linear(in, &source, &layer->fp32[KENC_LINEAR_QKV], err);
     }
     const struct {
         const char *name;
-        const kenc_linear_weights *target;
+        kenc_linear linear;
         linear_source source;
     } rest[] = {
-        { "attention.output.dense", &layer->output,
+        { "attention.output.dense", KENC_LINEAR_OUTPUT,
           { "", hidden, hidden, 0, 0, head, shape->attention } },
-        { "intermediate.dense", &layer->up,
+        { "intermediate.dense", KENC_LINEAR_UP,
           { "", in->header.config.intermediate, hidden, 0, 0, 0, shape->width } },
-        { "output.dense", &layer->down,
+        { "output.dense", KENC_LINEAR_DOWN,
           { "", hidden, in->header.config.intermediate, 0, 0, 0, shape->intermediate } },
     };
     for (size_t i = 0; i < 3 && status == KITH_OK; i++) {
         source = rest[i].source;
         snprintf(source.name, sizeof(source.name), "encoder.layer.%u.%s", index,
                  rest[i].name);
-        status = import_linear(in, &source, rest[i].target, err);
+        status = import_linear(in, &source, &layer->fp32[rest[i].linear], err);
     }
     char name[96];
     if (status == KITH_OK) {
@@ -248,26 +250,54 @@ static kith_status import_layer(import *in, uint32_t index, const kenc_layer *la
     return status;
 }
 
-static kith_status import_dense(import *in, kith_error *err)
+static kith_status new_section(unsigned char **section, size_t n_bytes, kith_error *err)
+{
+    *section = kbase_alloc_aligned(n_bytes, 1);
+    if (*section == NULL) {
+        return kbase_fail_memory(err, n_bytes);
+    }
+    memset(*section, 0, n_bytes);
+    return KITH_OK;
+}
+
+/* Sections of zeros for the weights. */
+static kith_status new_sections(import *in, kith_error *err)
 {
     kenc_config *config = &in->header.config;
-    kenc_weights weights;
+    kenc_weights *weights = &in->weights;
     config->has_pooler = find(in, "pooler.dense.weight") != NULL;
-    in->dense_floats = kenc_weights_layout(config, NULL, &weights);
-    in->dense = kbase_calloc(in->dense_floats, sizeof(float));
-    if (in->dense == NULL) {
-        return kbase_fail_memory(err, in->dense_floats * sizeof(float));
+    in->common_bytes = kenc_common_layout(config, NULL, weights);
+    in->fp32_bytes = kenc_fp32_layout(config, NULL, weights);
+    in->int8_bytes = kenc_int8_layout(config, NULL, weights);
+    kith_status status = new_section(&in->common, in->common_bytes, err);
+    if (status == KITH_OK) {
+        status = new_section(&in->fp32, in->fp32_bytes, err);
     }
-    kenc_weights_layout(config, in->dense, &weights);
-    kith_status status = import_norm(in, "embeddings.LayerNorm", &weights.embedding_norm,
-                                     err);
+    if (status == KITH_OK) {
+        status = new_section(&in->int8, in->int8_bytes, err);
+    }
+    if (status == KITH_OK) {
+        kenc_common_layout(config, in->common, weights);
+        kenc_fp32_layout(config, in->fp32, weights);
+        kenc_int8_layout(config, in->int8, weights);
+    }
+    return status;
+}
+
+static kith_status import_weights(import *in, kith_error *err)
+{
+    const kenc_config *config = &in->header.config;
+    kith_status status = new_sections(in, err);
+    if (status == KITH_OK) {
+        status = import_norm(in, "embeddings.LayerNorm", &in->weights.embedding_norm, err);
+    }
     for (uint32_t i = 0; i < config->n_layers && status == KITH_OK; i++) {
-        status = import_layer(in, i, &weights.layers[i], err);
+        status = import_layer(in, i, &in->weights.layers[i], err);
     }
     if (status == KITH_OK && config->has_pooler != 0) {
         linear_source source = { "pooler.dense", config->hidden, config->hidden, 0, 0, 0,
                                  in->shape.width };
-        status = import_linear(in, &source, &weights.pooler, err);
+        status = import_linear(in, &source, &in->weights.pooler, err);
     }
     return status;
 }
@@ -344,6 +374,19 @@ static kith_status check_name(const char *name, kith_error *err)
     return KITH_OK;
 }
 
+/* The int8 weights, from the model as it stands in memory. */
+static kith_status import_int8(import *in, kith_error *err)
+{
+    kenc_kmodel kmodel = {
+        .header = &in->header,       .shape = in->shape,
+        .tokenizer.rules = in->header.rules, .weights = in->weights,
+        .words = in->words,          .positions = in->positions,
+    };
+    kith_status status = kenc_vocabulary_view(in->vocabulary.data, in->vocabulary.n_bytes,
+                                              &kmodel.tokenizer.vocabulary, err);
+    return status == KITH_OK ? kenc_quantize(&kmodel, in->int8, err) : status;
+}
+
 static kith_status write_model(import *in, const char *out_path, kith_error *err)
 {
     const size_t row = in->shape.width * sizeof(float);
@@ -357,8 +400,9 @@ static kith_status write_model(import *in, const char *out_path, kith_error *err
                                            sizeof(*in->word_checks) },
         [KENC_SECTION_POSITIONS] = { (const char *)in->positions,
                                      in->header.config.max_positions * row },
-        [KENC_SECTION_DENSE] = { (const char *)in->dense,
-                                 in->dense_floats * sizeof(float) },
+        [KENC_SECTION_COMMON] = { (const char *)in->common, in->common_bytes },
+        [KENC_SECTION_FP32] = { (const char *)in->fp32, in->fp32_bytes },
+        [KENC_SECTION_INT8] = { (const char *)in->int8, in->int8_bytes },
     };
     return kenc_kmodel_write(out_path, &in->header, contents, err);
 }
@@ -380,15 +424,20 @@ kith_status kenc_import(const char *dir, const char *name, const char *out_path,
         status = import_tokenizer(&in, err);
     }
     if (status == KITH_OK) {
-        status = import_dense(&in, err);
+        status = import_weights(&in, err);
     }
     if (status == KITH_OK) {
         status = import_embeddings(&in, err);
     }
     if (status == KITH_OK) {
+        status = import_int8(&in, err);
+    }
+    if (status == KITH_OK) {
         status = write_model(&in, out_path, err);
     }
-    free(in.dense);
+    free(in.int8);
+    free(in.fp32);
+    free(in.common);
     free(in.positions);
     free(in.word_checks);
     free(in.words);

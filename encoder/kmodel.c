@@ -14,7 +14,7 @@
 
 _Static_assert(sizeof(kenc_config) == 48, "stored as it is");
 _Static_assert(sizeof(kenc_tokenizer_rules) == 40, "stored as it is");
-_Static_assert(sizeof(kenc_header) == 368, "stored as it is");
+_Static_assert(sizeof(kenc_header) == 416, "stored as it is");
 
 static size_t round_up(size_t n, size_t multiple)
 {
@@ -27,55 +27,118 @@ void kenc_shape_of(const kenc_config *config, kenc_shape *shape)
     shape->width = round_up(config->hidden, KENC_PAD);
     shape->intermediate = round_up(config->intermediate, KENC_PAD);
     shape->head = round_up(config->hidden / config->n_heads, KENC_PANEL);
-    shape->attention = shape->head * config->n_heads;
+    shape->attention = round_up(shape->head * config->n_heads, KENC_PAD);
 }
 
-/* Hands out parts of the dense section, in order. */
+size_t kenc_linear_k(const kenc_shape *shape, kenc_linear linear)
+{
+    return linear == KENC_LINEAR_OUTPUT ? shape->attention
+           : linear == KENC_LINEAR_DOWN ? shape->intermediate
+                                        : shape->width;
+}
+
+size_t kenc_linear_n(const kenc_shape *shape, kenc_linear linear)
+{
+    return linear == KENC_LINEAR_QKV  ? 3 * shape->attention
+           : linear == KENC_LINEAR_UP ? shape->intermediate
+                                      : shape->width;
+}
+
+size_t kenc_group(size_t k)
+{
+    size_t group = KENC_MAX_GROUP;
+    while (k % group != 0) {
+        group -= KENC_PAD;
+    }
+    return group;
+}
+
+/* Hands out parts of a section, in order, each at a multiple of 64 bytes. */
 typedef struct allotment {
-    const float *base;
-    size_t n_floats;
+    const unsigned char *base;
+    size_t n_bytes;
 } allotment;
 
-static const float *allot(allotment *a, size_t n)
+static const void *allot(allotment *a, size_t n_bytes)
 {
-    const float *part = a->base != NULL ? a->base + a->n_floats : NULL;
-    a->n_floats += round_up(n, KENC_PANEL);
+    const void *part = a->base != NULL ? a->base + a->n_bytes : NULL;
+    a->n_bytes += round_up(n_bytes, 64);
     return part;
+}
+
+static const float *allot_floats(allotment *a, size_t n)
+{
+    return allot(a, n * sizeof(float));
 }
 
 static kenc_linear_weights allot_linear(allotment *a, size_t k, size_t n)
 {
-    const float *w = allot(a, k * n);
-    return (kenc_linear_weights){ w, allot(a, n) };
+    const float *w = allot_floats(a, k * n);
+    return (kenc_linear_weights){ w, allot_floats(a, n) };
+}
+
+static kenc_linear8 allot_linear8(allotment *a, size_t k, size_t n, bool is_smoothed)
+{
+    kenc_linear8 linear = { .k = k, .n = n };
+    linear.w = allot(a, k * n);
+    linear.scale = allot_floats(a, n);
+    linear.offset = allot_floats(a, k / kenc_group(k) * n);
+    linear.bias = allot_floats(a, n);
+    linear.smooth = is_smoothed ? allot_floats(a, k) : NULL;
+    return linear;
 }
 
 static kenc_norm_weights allot_norm(allotment *a, size_t width)
 {
-    const float *gamma = allot(a, width);
-    return (kenc_norm_weights){ gamma, allot(a, width) };
+    const float *gamma = allot_floats(a, width);
+    return (kenc_norm_weights){ gamma, allot_floats(a, width) };
 }
 
-size_t kenc_weights_layout(const kenc_config *config, const float *base,
-                           kenc_weights *weights)
+size_t kenc_common_layout(const kenc_config *config, const void *base,
+                          kenc_weights *weights)
 {
     kenc_shape shape;
     kenc_shape_of(config, &shape);
     allotment a = { base, 0 };
-    *weights = (kenc_weights){ 0 };
     weights->embedding_norm = allot_norm(&a, shape.width);
     for (uint32_t i = 0; i < config->n_layers; i++) {
-        kenc_layer *layer = &weights->layers[i];
-        layer->qkv = allot_linear(&a, shape.width, 3 * shape.attention);
-        layer->output = allot_linear(&a, shape.attention, shape.width);
-        layer->attention_norm = allot_norm(&a, shape.width);
-        layer->up = allot_linear(&a, shape.width, shape.intermediate);
-        layer->down = allot_linear(&a, shape.intermediate, shape.width);
-        layer->norm = allot_norm(&a, shape.width);
+        weights->layers[i].attention_norm = allot_norm(&a, shape.width);
+        weights->layers[i].norm = allot_norm(&a, shape.width);
     }
     if (config->has_pooler != 0) {
         weights->pooler = allot_linear(&a, shape.width, shape.width);
     }
-    return a.n_floats;
+    return a.n_bytes;
+}
+
+size_t kenc_fp32_layout(const kenc_config *config, const void *base, kenc_weights *weights)
+{
+    kenc_shape shape;
+    kenc_shape_of(config, &shape);
+    allotment a = { base, 0 };
+    for (uint32_t i = 0; i < config->n_layers; i++) {
+        for (kenc_linear l = 0; l < KENC_LINEAR_COUNT; l++) {
+            weights->layers[i].fp32[l] = allot_linear(&a, kenc_linear_k(&shape, l),
+                                                      kenc_linear_n(&shape, l));
+        }
+    }
+    return a.n_bytes;
+}
+
+size_t kenc_int8_layout(const kenc_config *config, const void *base, kenc_weights *weights)
+{
+    kenc_shape shape;
+    kenc_shape_of(config, &shape);
+    allotment a = { base, 0 };
+    for (uint32_t i = 0; i < config->n_layers; i++) {
+        for (kenc_linear l = 0; l < KENC_LINEAR_COUNT; l++) {
+            /* What would smooth the input of OUTPUT is in the values' weights. */
+            weights->layers[i].int8[l] = allot_linear8(&a, kenc_linear_k(&shape, l),
+                                                       kenc_linear_n(&shape, l),
+                                                       l != KENC_LINEAR_OUTPUT);
+        }
+    }
+    return a.n_bytes;
 }
 
 static const void *section_data(const kenc_kmodel *kmodel, kenc_section section)
@@ -129,8 +192,9 @@ static kith_status check_lengths(const char *path, const kenc_header *header,
         [KENC_SECTION_WORD_CHECKS] = header->config.vocabulary * sizeof(uint64_t),
         [KENC_SECTION_POSITIONS] =
             header->config.max_positions * shape.width * sizeof(float),
-        [KENC_SECTION_DENSE] =
-            kenc_weights_layout(&header->config, NULL, &weights) * sizeof(float),
+        [KENC_SECTION_COMMON] = kenc_common_layout(&header->config, NULL, &weights),
+        [KENC_SECTION_FP32] = kenc_fp32_layout(&header->config, NULL, &weights),
+        [KENC_SECTION_INT8] = kenc_int8_layout(&header->config, NULL, &weights),
     };
     for (size_t i = KENC_SECTION_WORDS; i < KENC_SECTION_COUNT; i++) {
         if (header->sections[i].n_bytes != wanted[i]) {
@@ -163,12 +227,15 @@ kith_status kenc_kmodel_check_word(const kenc_kmodel *kmodel, uint32_t id, kith_
     return KITH_OK;
 }
 
-static kith_status open_sections(kenc_kmodel *kmodel, kith_error *err)
+static kith_status open_sections(kenc_kmodel *kmodel, kith_precision precision,
+                                 kith_error *err)
 {
     const kenc_header *header = kmodel->header;
+    const kenc_section other = precision == KITH_PRECISION_INT8 ? KENC_SECTION_FP32
+                                                                : KENC_SECTION_INT8;
     kith_status status = KITH_OK;
     for (int i = 0; i < KENC_SECTION_COUNT && status == KITH_OK; i++) {
-        if (i != KENC_SECTION_WORDS) {
+        if (i != KENC_SECTION_WORDS && i != (int)other) {
             status = kenc_kmodel_check_section(kmodel, (kenc_section)i, err);
         }
     }
@@ -179,8 +246,12 @@ static kith_status open_sections(kenc_kmodel *kmodel, kith_error *err)
     kmodel->words = section_data(kmodel, KENC_SECTION_WORDS);
     kmodel->word_checks = section_data(kmodel, KENC_SECTION_WORD_CHECKS);
     kmodel->positions = section_data(kmodel, KENC_SECTION_POSITIONS);
-    kenc_weights_layout(&header->config, section_data(kmodel, KENC_SECTION_DENSE),
-                        &kmodel->weights);
+    kenc_common_layout(&header->config, section_data(kmodel, KENC_SECTION_COMMON),
+                       &kmodel->weights);
+    kenc_fp32_layout(&header->config, section_data(kmodel, KENC_SECTION_FP32),
+                     &kmodel->weights);
+    kenc_int8_layout(&header->config, section_data(kmodel, KENC_SECTION_INT8),
+                     &kmodel->weights);
     kmodel->tokenizer.rules = header->rules;
     status = kenc_vocabulary_view(section_data(kmodel, KENC_SECTION_VOCABULARY),
                                   header->sections[KENC_SECTION_VOCABULARY].n_bytes,
@@ -196,7 +267,8 @@ static kith_status open_sections(kenc_kmodel *kmodel, kith_error *err)
     return status;
 }
 
-kith_status kenc_kmodel_open(const char *path, kenc_kmodel *kmodel, kith_error *err)
+kith_status kenc_kmodel_open(const char *path, kith_precision precision,
+                             kenc_kmodel *kmodel, kith_error *err)
 {
     *kmodel = (kenc_kmodel){ 0 };
     kbase_file file = KBASE_FILE_INIT;
@@ -215,7 +287,7 @@ kith_status kenc_kmodel_open(const char *path, kenc_kmodel *kmodel, kith_error *
         status = check_lengths(path, kmodel->header, err);
     }
     if (status == KITH_OK) {
-        status = open_sections(kmodel, err);
+        status = open_sections(kmodel, precision, err);
     }
     if (status != KITH_OK) {
         kenc_kmodel_close(kmodel);
@@ -272,12 +344,14 @@ void kenc_fingerprint(const kenc_kmodel *kmodel, kith_precision precision, char 
     const struct {
         uint32_t numerics;
         uint32_t precision;
+        uint64_t recipe;
         unsigned char weights[KBASE_SHA256_BYTES];
         uint64_t vocabulary;
         kenc_config config;
         kenc_tokenizer_rules rules;
     } decides = {
-        KENC_NUMERICS_VERSION, (uint32_t)precision, { 0 },
+        KENC_NUMERICS_VERSION, (uint32_t)precision,
+        precision == KITH_PRECISION_INT8 ? KENC_RECIPE_VERSION : 0, { 0 },
         kmodel->header->sections[KENC_SECTION_VOCABULARY].checksum,
         kmodel->header->config, kmodel->header->rules,
     };

@@ -10,9 +10,11 @@
 #include "model_config.h"
 #include "tokenizer.h"
 
-#define KENC_FORMAT_VERSION 0
+#define KENC_FORMAT_VERSION 1
 /* Rises when the same file and text give other bits than before. */
 #define KENC_NUMERICS_VERSION 0
+/* Rises when import makes other int8 weights of the same sources than before. */
+#define KENC_RECIPE_VERSION 0
 
 #define KENC_MAX_NAME 64
 #define KENC_MAX_LAYERS 48
@@ -23,7 +25,9 @@ typedef enum kenc_section {
     KENC_SECTION_WORDS,      /* f32 [vocabulary][padded width] */
     KENC_SECTION_WORD_CHECKS, /* u64 [vocabulary]: XXH3-64 of each row of words */
     KENC_SECTION_POSITIONS,  /* f32 [positions][padded width], token type 0 added */
-    KENC_SECTION_DENSE,      /* f32, kenc_weights_layout() */
+    KENC_SECTION_COMMON,     /* kenc_common_layout() */
+    KENC_SECTION_FP32,       /* kenc_fp32_layout() */
+    KENC_SECTION_INT8,       /* kenc_int8_layout() */
     KENC_SECTION_COUNT
 } kenc_section;
 
@@ -53,7 +57,7 @@ typedef struct kenc_shape {
     size_t width;        /* padded */
     size_t intermediate; /* padded */
     size_t head;         /* padded width of a head */
-    size_t attention;    /* n_heads * head */
+    size_t attention;    /* n_heads * head, padded */
 } kenc_shape;
 
 typedef struct kenc_linear_weights {
@@ -66,27 +70,44 @@ typedef struct kenc_norm_weights {
     const float *beta;
 } kenc_norm_weights;
 
+/* The linear layers of a layer, in the order in which they run. */
+typedef enum kenc_linear {
+    KENC_LINEAR_QKV,    /* to queries, keys and values */
+    KENC_LINEAR_OUTPUT, /* of attention */
+    KENC_LINEAR_UP,     /* feed forward, to the intermediate width */
+    KENC_LINEAR_DOWN,   /* and back */
+    KENC_LINEAR_COUNT
+} kenc_linear;
+
 typedef struct kenc_layer {
-    kenc_linear_weights qkv;
-    kenc_linear_weights output;
     kenc_norm_weights attention_norm;
-    kenc_linear_weights up;
-    kenc_linear_weights down;
     kenc_norm_weights norm;
+    kenc_linear_weights fp32[KENC_LINEAR_COUNT];
+    kenc_linear8 int8[KENC_LINEAR_COUNT];
 } kenc_layer;
 
 typedef struct kenc_weights {
     kenc_norm_weights embedding_norm;
     kenc_layer layers[KENC_MAX_LAYERS];
-    kenc_linear_weights pooler; /* unset without one */
+    kenc_linear_weights pooler; /* unset without one; fp32 in every precision */
 } kenc_weights;
 
 void kenc_shape_of(const kenc_config *config, kenc_shape *shape);
 
-/* Where each array of the dense section lies: fills in `weights` from `base`, the section's
- * first float, and returns how many floats the section has. */
-size_t kenc_weights_layout(const kenc_config *config, const float *base,
-                           kenc_weights *weights);
+/* Inputs and outputs of a linear layer, padded. */
+size_t kenc_linear_k(const kenc_shape *shape, kenc_linear linear);
+size_t kenc_linear_n(const kenc_shape *shape, kenc_linear linear);
+
+/* Columns that share a range when a row of k columns is quantized. */
+size_t kenc_group(size_t k);
+
+/* Where each array of a section lies: fills in its part of `weights` from `base`, the
+ * section's first byte, and returns how many bytes the section has. Layer norms and the
+ * pooler; the linear layers in fp32; in int8. */
+size_t kenc_common_layout(const kenc_config *config, const void *base,
+                          kenc_weights *weights);
+size_t kenc_fp32_layout(const kenc_config *config, const void *base, kenc_weights *weights);
+size_t kenc_int8_layout(const kenc_config *config, const void *base, kenc_weights *weights);
 
 /* A file that is open. */
 typedef struct kenc_kmodel {
@@ -101,8 +122,10 @@ typedef struct kenc_kmodel {
 } kenc_kmodel;
 
 /* Map and check: size, header, section table and the checksum of every section but the
- * word embeddings, of which a text needs few rows: kenc_kmodel_check_word(). */
-kith_status kenc_kmodel_open(const char *path, kenc_kmodel *kmodel, kith_error *err);
+ * weights of another precision and the word embeddings, of which a text needs few rows:
+ * kenc_kmodel_check_word(). */
+kith_status kenc_kmodel_open(const char *path, kith_precision precision,
+                             kenc_kmodel *kmodel, kith_error *err);
 void kenc_kmodel_close(kenc_kmodel *kmodel);
 
 /* Compare a section with its checksum. */

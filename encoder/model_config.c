@@ -230,6 +230,10 @@ kith_status kenc_config_check(const kenc_config *config, kith_error *err)
         return kbase_fail(err, KITH_INVALID, "the model's width of %u is no multiple of its "
                           "%u heads", config->hidden, config->n_heads);
     }
+    if (config->hidden / config->n_heads > KENC_MAX_HEAD) {
+        return kbase_fail(err, KITH_INVALID, "the model's heads are %u wide: kith takes up "
+                          "to %d", config->hidden / config->n_heads, KENC_MAX_HEAD);
+    }
     if (config->max_tokens < 3) {
         return kbase_fail(err, KITH_INVALID, "the model takes texts of %u tokens: at least "
                           "3 are needed", config->max_tokens);

@@ -109,14 +109,15 @@ typedef enum kith_pooling {
 typedef enum kith_precision {
     KITH_PRECISION_DEFAULT = 0, /* fp32 */
     KITH_PRECISION_FP32 = 1,    /* within 2e-5 of the reference implementation */
-    KITH_PRECISION_INT8 = 2     /* reserved: KITH_UNSUPPORTED in this version */
+    KITH_PRECISION_INT8 = 2     /* 8-bit products: several times as fast */
 } kith_precision;
 
 typedef struct kith_model_opts {
     size_t size;
     kith_precision precision;
     unsigned n_threads; /* 0: one a processor that this process may use */
-    const char *cpu;    /* kernels: NULL for the best, or "portable", "avx2", "avx512" */
+    const char *cpu;    /* kernels: NULL for the best, or "portable", "avx2", "avxvnni",
+                         * "avx512", "avx512vnni" */
 } kith_model_opts;
 
 #define KITH_MODEL_OPTS_INIT { sizeof(kith_model_opts), KITH_PRECISION_DEFAULT, 0, NULL }

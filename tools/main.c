@@ -60,7 +60,7 @@ static int print_version(void)
            KITH_VERSION_PATCH);
     printf("library  %s\n", kith_version());
     printf("kernels  %s\n", cpu_kernels());
-    printf("formats  collection 0, model 0\n");
+    printf("formats  collection 0, model 1\n");
     return EXIT_DONE;
 }
 

@@ -1,6 +1,10 @@
-/* 16 registers of 8 floats: 12 hold sums. */
+/* 16 registers of 8 numbers: 12 hold sums of floats, 8 those of bytes, whose weights take
+ * 4. */
 #define TILE_ROWS 6
 #define TILE_PANELS 1
+#define TILE8_ROWS 4
+#define TILE8_PANELS 1
 #include "kernels/forward_steps.h"
+#include "kernels/int8_steps.h"
 
-const kenc_kernels kenc_kernels_avx2 = FORWARD_STEPS;
+const kenc_kernels kenc_kernels_avx2 = { FORWARD_STEPS, INT8_STEPS };

@@ -231,8 +231,8 @@ KV_INLINE float softmax_row(float *s, size_t m, float scale)
     return kv_sum(sum);
 }
 
-static void attention(const float *qkv, size_t ldq, size_t m, size_t n_heads, size_t head,
-                      float scale, float *scratch, float *out, size_t ldo)
+static void attention(const float *qkv, size_t ldq, size_t part, size_t m, size_t n_heads,
+                      size_t head, float scale, float *scratch, float *out, size_t ldo)
 {
     size_t padded = (m + KENC_PANEL - 1) / KENC_PANEL * KENC_PANEL;
     float *keys = scratch;
@@ -242,8 +242,8 @@ static void attention(const float *qkv, size_t ldq, size_t m, size_t n_heads, si
     memset(zeros, 0, (head + padded) * sizeof(*zeros));
     for (size_t h = 0; h < n_heads; h++) {
         const float *q = qkv + h * head;
-        pack_keys(q + n_heads * head, ldq, m, head, keys);
-        pack_values(q + 2 * n_heads * head, ldq, m, head, values);
+        pack_keys(q + part, ldq, m, head, keys);
+        pack_values(q + 2 * part, ldq, m, head, values);
         for (size_t row = 0; row < m; row += KENC_ATTENTION_ROWS) {
             size_t rows = m - row < KENC_ATTENTION_ROWS ? m - row : KENC_ATTENTION_ROWS;
             linear(q + row * ldq, ldq, rows, head, padded, keys, zeros,
@@ -311,6 +311,6 @@ static void normalize(float *x, size_t n)
 }
 
 #define FORWARD_STEPS \
-    { linear, add_norm, embed, attention, pool_mean, pool_max, tanh_all, normalize }
+    linear, add_norm, embed, attention, pool_mean, pool_max, tanh_all, normalize
 
 #endif

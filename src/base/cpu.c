@@ -9,7 +9,8 @@
 #include <immintrin.h>
 #endif
 
-static const char *const names[KBASE_ISA_COUNT] = { "portable", "avx2", "avx512" };
+static const char *const names[KBASE_ISA_COUNT] = { "portable", "avx2", "avxvnni", "avx512",
+                                                   "avx512vnni" };
 
 const char *kbase_isa_name(kbase_isa isa)
 {
@@ -30,16 +31,32 @@ static bool has_minimum(void)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 
+/* Nor do gcc 12 and clang 14 know "avxvnni": CPUID.7.1:EAX bit 4. Its registers are those
+ * of AVX2, which the system is asked about. */
+static bool has_avxvnni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 16) != 0;
+}
+
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
 static bool is_supported(kbase_isa isa)
 {
     switch (isa) {
     case KBASE_ISA_PORTABLE:
     case KBASE_ISA_AVX2:
         return has_minimum();
+    case KBASE_ISA_AVXVNNI:
+        return has_minimum() && has_avxvnni();
     case KBASE_ISA_AVX512:
-        return has_minimum() && __builtin_cpu_supports("avx512f") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512dq");
+        return has_minimum() && has_avx512();
+    case KBASE_ISA_AVX512VNNI:
+        return has_minimum() && has_avx512() && __builtin_cpu_supports("avx512vnni");
     case KBASE_ISA_COUNT:
         break;
     }
@@ -75,7 +92,8 @@ kith_status kbase_isa_choose(const char *name, kbase_isa *isa, kith_error *err)
         }
     }
     return kbase_fail(err, KITH_INVALID,
-                      "no kernels named \"%s\": there are portable, avx2 and avx512",
+                      "no kernels named \"%s\": there are portable, avx2, avxvnni, avx512 "
+                      "and avx512vnni",
                       name == NULL ? "" : name);
 }
 

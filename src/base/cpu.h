@@ -8,11 +8,13 @@
 typedef enum kbase_isa {
     KBASE_ISA_PORTABLE = 0,
     KBASE_ISA_AVX2 = 1,
-    KBASE_ISA_AVX512 = 2,
+    KBASE_ISA_AVXVNNI = 2,
+    KBASE_ISA_AVX512 = 3,
+    KBASE_ISA_AVX512VNNI = 4,
     KBASE_ISA_COUNT
 } kbase_isa;
 
-/* "portable", "avx2", "avx512" */
+/* "portable", "avx2", "avxvnni", "avx512", "avx512vnni" */
 const char *kbase_isa_name(kbase_isa isa);
 
 /* The kernel set for `name`, or the best one for NULL. KITH_UNSUPPORTED when this CPU (or

@@ -81,13 +81,14 @@ check "behind the rows before it" test "$(wc -c <"$out")" -eq $((dim * 4))
 err_has 'bad.jsonl:2: .*after 1 rows' "and it is named"
 run kith encode no-such-file
 is_status 4 "a file that is not there"
-run kith encode t.txt --precision int8
-is_status 4 "int8 is not offered yet"
-run kith encode t.txt --pooling max
-is_status 0 "--pooling max"
 differs() {
     ! cmp -s "$1" "$2"
 }
+run kith encode t.txt --precision int8
+is_status 0 "--precision int8"
+check "gives other vectors" differs "$out" "$top/state/f32"
+run kith encode t.txt --pooling max
+is_status 0 "--pooling max"
 check "gives other vectors" differs "$out" "$top/state/f32"
 printf 'word %.0s' {1..2000} >long.txt
 run kith encode long.txt

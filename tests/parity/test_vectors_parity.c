@@ -37,7 +37,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-static kith_model *open_model(const char *cpu, unsigned n_threads)
+static kith_model *open_model_as(kith_precision precision, const char *cpu,
+                                 unsigned n_threads)
 {
     if (kmodel == NULL) {
         skip_because("the model is not here: run tools/setup model");
@@ -45,10 +46,16 @@ static kith_model *open_model(const char *cpu, unsigned n_threads)
     kith_error error;
     kith_model *model = NULL;
     kith_model_opts opts = KITH_MODEL_OPTS_INIT;
+    opts.precision = precision;
     opts.cpu = cpu;
     opts.n_threads = n_threads;
     assert_ok(kith_model_open(kmodel, &opts, &model, &error));
     return model;
+}
+
+static kith_model *open_model(const char *cpu, unsigned n_threads)
+{
+    return open_model_as(KITH_PRECISION_FP32, cpu, n_threads);
 }
 
 static float *encode(kith_model *model, const golden_text *texts, size_t n, size_t batch,
@@ -176,18 +183,18 @@ static void shared_vectors_equal_the_reference(void **state)
     kith_model_close(model);
 }
 
-static void every_kernel_batch_and_thread_gives_the_same_bits(void **state)
+static void give_the_same_bits(kith_precision precision)
 {
-    (void)state;
-    static const char *const cpus[] = { "portable", "avx2", "avx512" };
     static const size_t batches[] = { 1, 7, 64 };
+    static const char *const cpus[] = { "portable", "avx2", "avxvnni", "avx512",
+                                        "avx512vnni" };
     size_t n;
     kith_error error;
-    kith_model *model = open_model(NULL, 1);
+    kith_model *model = open_model_as(precision, NULL, 1);
     golden_text *texts = read_golden_texts("tests/golden/texts.jsonl", &n);
     float *expected = encode(model, texts, n, 1, KITH_POOLING_DEFAULT);
     kith_model_close(model);
-    for (size_t c = 0; c < 3; c++) {
+    for (size_t c = 0; c < sizeof(cpus) / sizeof(cpus[0]); c++) {
         kith_model_opts opts = KITH_MODEL_OPTS_INIT;
         opts.cpu = cpus[c];
         if (kith_model_open(kmodel, &opts, &model, &error) != KITH_OK) {
@@ -195,9 +202,9 @@ static void every_kernel_batch_and_thread_gives_the_same_bits(void **state)
             continue;
         }
         kith_model_close(model);
-        for (unsigned threads = 1; threads <= 2; threads++) {
-            model = open_model(cpus[c], threads);
-            /* The reference is slow: one batch size, two thread counts. */
+        /* The reference is slow: one batch size, one thread count. */
+        for (unsigned threads = c == 0 ? 2 : 1; threads <= 2; threads++) {
+            model = open_model_as(precision, cpus[c], threads);
             for (size_t b = c == 0 ? 1 : 0; b < (c == 0 ? 2 : 3); b++) {
                 float *vectors = encode(model, texts, n, batches[b], KITH_POOLING_DEFAULT);
                 assert_memory_equal(vectors, expected, n * DIM * sizeof(float));
@@ -208,6 +215,69 @@ static void every_kernel_batch_and_thread_gives_the_same_bits(void **state)
     }
     free(expected);
     free_golden_texts(texts, n);
+}
+
+static void every_kernel_batch_and_thread_gives_the_same_bits(void **state)
+{
+    (void)state;
+    give_the_same_bits(KITH_PRECISION_FP32);
+    give_the_same_bits(KITH_PRECISION_INT8);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Cosines of int8 and fp32 vectors of the texts of a file: their mean and their first
+ * percentile are not below these. */
+static void compare_precisions(const char *what, const char *path, double least_mean,
+                               double least_p1)
+{
+    size_t n;
+    golden_text *texts = read_golden_texts(path, &n);
+    kith_model *fp32 = open_model_as(KITH_PRECISION_FP32, NULL, 2);
+    kith_model *int8 = open_model_as(KITH_PRECISION_INT8, NULL, 2);
+    float *a = encode(fp32, texts, n, n, KITH_POOLING_DEFAULT);
+    float *b = encode(int8, texts, n, n, KITH_POOLING_DEFAULT);
+    double *cosines = calloc(n, sizeof(*cosines));
+    double mean = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = i * DIM; j < (i + 1) * DIM; j++) {
+            cosines[i] += (double)a[j] * (double)b[j];
+        }
+        mean += cosines[i] / (double)n;
+    }
+    qsort(cosines, n, sizeof(*cosines), by_value);
+    print_message("# int8, %s: mean cosine %.5f, 1st percentile %.5f, least %.5f\n", what,
+                  mean, cosines[n / 100], cosines[0]);
+    assert_true(mean >= least_mean && mean < 0.99999);
+    assert_true(cosines[n / 100] >= least_p1);
+    free(cosines);
+    free(a);
+    free(b);
+    kith_model_close(fp32);
+    kith_model_close(int8);
+    free_golden_texts(texts, n);
+}
+
+static void int8_is_near_to_fp32(void **state)
+{
+    (void)state;
+    /* Many scripts and odd characters: harder than what people embed. */
+    compare_precisions("own texts", "tests/golden/texts.jsonl", 0.9990, 0.9970);
+}
+
+static void int8_is_near_to_fp32_on_shared_texts(void **state)
+{
+    (void)state;
+    char *path = shared_data_path("golden/minilm-l6/embeddings.jsonl");
+    if (path == NULL) {
+        skip_because("../shared/data/golden is not here");
+    }
+    compare_precisions("shared texts", path, 0.9993, 0.9978);
+    free(path);
 }
 
 /* Known pairs: order and stop words count, unlike in an average of word vectors. */
@@ -246,6 +316,8 @@ int main(void)
         cmocka_unit_test(own_vectors_equal_the_reference),
         cmocka_unit_test(shared_vectors_equal_the_reference),
         cmocka_unit_test(every_kernel_batch_and_thread_gives_the_same_bits),
+        cmocka_unit_test(int8_is_near_to_fp32),
+        cmocka_unit_test(int8_is_near_to_fp32_on_shared_texts),
         cmocka_unit_test(known_pairs_have_their_cosines),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

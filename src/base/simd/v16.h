@@ -46,6 +46,22 @@ KV_INLINE kv16 kv_max(kv16 a, kv16 b) { return _mm512_max_ps(a, b); }
 KV_INLINE kv16 kv_fma(kv16 a, kv16 b, kv16 c) { return _mm512_fmadd_ps(a, b, c); }
 KV_INLINE kv16i kv_round(kv16 a) { return _mm512_cvtps_epi32(a); }
 KV_INLINE kv16 kv_from_int(kv16i a) { return _mm512_cvtepi32_ps(a); }
+KV_INLINE kv16i kvi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
+KV_INLINE void kvi_store(int32_t *p, kv16i a) { _mm512_storeu_si512(p, a); }
+KV_INLINE kv16i kvi_set1(int32_t x) { return _mm512_set1_epi32(x); }
+KV_INLINE kv16i kvi_add(kv16i a, kv16i b) { return _mm512_add_epi32(a, b); }
+KV_INLINE kv16i kvi_sub(kv16i a, kv16i b) { return _mm512_sub_epi32(a, b); }
+KV_INLINE kv16i kvi_min(kv16i a, kv16i b) { return _mm512_min_epi32(a, b); }
+KV_INLINE kv16i kvi_max(kv16i a, kv16i b) { return _mm512_max_epi32(a, b); }
+KV_INLINE kv16i kvi_and(kv16i a, kv16i b) { return _mm512_and_si512(a, b); }
+KV_INLINE kv16i kvi_or(kv16i a, kv16i b) { return _mm512_or_si512(a, b); }
+#define kvi_shl(a, n) _mm512_slli_epi32(a, n)
+#define kvi_shr(a, n) _mm512_srai_epi32(a, n)
+/* The low byte of each lane. */
+KV_INLINE void kvi_store_bytes(uint8_t *p, kv16i a)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(a));
+}
 KV_INLINE kv16 kv_pow2(kv16i n)
 {
     return _mm512_castsi512_ps(
@@ -68,6 +84,16 @@ KV_INLINE float kv_sum(kv16 a)
     __m128 d = _mm_add_ps(c, _mm_movehl_ps(c, c));
     return _mm_cvtss_f32(_mm_add_ss(d, _mm_movehdup_ps(d)));
 }
+/* The largest lane. Its value does not depend on the order, but for the sign of 0. */
+KV_INLINE float kv_largest(kv16 a)
+{
+    __m256 b = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+    __m128 d = _mm_max_ps(c, _mm_movehl_ps(c, c));
+    return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
+}
+KV_INLINE int32_t kvi_sum(kv16i a) { return _mm512_reduce_add_epi32(a); }
+KV_INLINE int32_t kvi_largest(kv16i a) { return _mm512_reduce_max_epi32(a); }
 
 /* ------------------------------------------------------------------ AVX2 */
 #elif defined(KBASE_V16_AVX2)
@@ -112,6 +138,42 @@ KV_INLINE kv16 kv_from_int(kv16i a)
 {
     return (kv16){ _mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi) };
 }
+#define KV_EACH_INT(op) ((kv16i){ op(a.lo, b.lo), op(a.hi, b.hi) })
+KV_INLINE kv16i kvi_load(const int32_t *p)
+{
+    return (kv16i){ _mm256_loadu_si256((const __m256i *)(const void *)p),
+                    _mm256_loadu_si256((const __m256i *)(const void *)(p + 8)) };
+}
+KV_INLINE void kvi_store(int32_t *p, kv16i a)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, a.lo);
+    _mm256_storeu_si256((__m256i *)(void *)(p + 8), a.hi);
+}
+KV_INLINE kv16i kvi_set1(int32_t x)
+{
+    return (kv16i){ _mm256_set1_epi32(x), _mm256_set1_epi32(x) };
+}
+KV_INLINE kv16i kvi_add(kv16i a, kv16i b) { return KV_EACH_INT(_mm256_add_epi32); }
+KV_INLINE kv16i kvi_sub(kv16i a, kv16i b) { return KV_EACH_INT(_mm256_sub_epi32); }
+KV_INLINE kv16i kvi_min(kv16i a, kv16i b) { return KV_EACH_INT(_mm256_min_epi32); }
+KV_INLINE kv16i kvi_max(kv16i a, kv16i b) { return KV_EACH_INT(_mm256_max_epi32); }
+KV_INLINE kv16i kvi_and(kv16i a, kv16i b) { return KV_EACH_INT(_mm256_and_si256); }
+KV_INLINE kv16i kvi_or(kv16i a, kv16i b) { return KV_EACH_INT(_mm256_or_si256); }
+#define kvi_shl(a, n) \
+    ((kv16i){ _mm256_slli_epi32((a).lo, n), _mm256_slli_epi32((a).hi, n) })
+#define kvi_shr(a, n) \
+    ((kv16i){ _mm256_srai_epi32((a).lo, n), _mm256_srai_epi32((a).hi, n) })
+/* The low byte of each lane. */
+KV_INLINE void kvi_store_bytes(uint8_t *p, kv16i a)
+{
+    const __m256i low = _mm256_set1_epi32(255);
+    __m256i words = _mm256_packus_epi32(_mm256_and_si256(a.lo, low),
+                                        _mm256_and_si256(a.hi, low));
+    __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
+    __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(ordered),
+                                     _mm256_extracti128_si256(ordered, 1));
+    _mm_storeu_si128((__m128i *)(void *)p, bytes);
+}
 KV_INLINE __m256 kv_pow2_half(__m256i n)
 {
     return _mm256_castsi256_ps(
@@ -143,7 +205,31 @@ KV_INLINE float kv_sum(kv16 a)
     return _mm_cvtss_f32(_mm_add_ss(d, _mm_movehdup_ps(d)));
 }
 
+/* The largest lane. Its value does not depend on the order, but for the sign of 0. */
+KV_INLINE float kv_largest(kv16 a)
+{
+    __m256 b = _mm256_max_ps(a.lo, a.hi);
+    __m128 c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+    __m128 d = _mm_max_ps(c, _mm_movehl_ps(c, c));
+    return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
+}
+KV_INLINE int32_t kvi_sum(kv16i a)
+{
+    __m256i b = _mm256_add_epi32(a.lo, a.hi);
+    __m128i c = _mm_add_epi32(_mm256_castsi256_si128(b), _mm256_extracti128_si256(b, 1));
+    c = _mm_add_epi32(c, _mm_shuffle_epi32(c, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(c, _mm_shuffle_epi32(c, 0xb1)));
+}
+KV_INLINE int32_t kvi_largest(kv16i a)
+{
+    __m256i b = _mm256_max_epi32(a.lo, a.hi);
+    __m128i c = _mm_max_epi32(_mm256_castsi256_si128(b), _mm256_extracti128_si256(b, 1));
+    c = _mm_max_epi32(c, _mm_shuffle_epi32(c, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(c, _mm_shuffle_epi32(c, 0xb1)));
+}
+
 #undef KV_EACH
+#undef KV_EACH_INT
 
 /* ------------------------------------------------------------------ GCC vectors */
 #else
@@ -199,6 +285,40 @@ KV_INLINE kv16i kv_round(kv16 a)
 }
 KV_INLINE kv16 kv_from_int(kv16i a) { return __builtin_convertvector(a, kv16); }
 KV_INLINE kv16 kv_pow2(kv16i n) { return (kv16)((n + 127) << 23); }
+KV_INLINE kv16i kvi_load(const int32_t *p)
+{
+    kv16i a;
+    memcpy(&a, p, sizeof(a));
+    return a;
+}
+KV_INLINE void kvi_store(int32_t *p, kv16i a) { memcpy(p, &a, sizeof(a)); }
+KV_INLINE kv16i kvi_set1(int32_t x)
+{
+    return (kv16i){ x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x };
+}
+KV_INLINE kv16i kvi_add(kv16i a, kv16i b) { return a + b; }
+KV_INLINE kv16i kvi_sub(kv16i a, kv16i b) { return a - b; }
+KV_INLINE kv16i kvi_min(kv16i a, kv16i b)
+{
+    kv16i less = a < b;
+    return (a & less) | (b & ~less);
+}
+KV_INLINE kv16i kvi_max(kv16i a, kv16i b)
+{
+    kv16i more = a > b;
+    return (a & more) | (b & ~more);
+}
+KV_INLINE kv16i kvi_and(kv16i a, kv16i b) { return a & b; }
+KV_INLINE kv16i kvi_or(kv16i a, kv16i b) { return a | b; }
+#define kvi_shl(a, n) ((a) << (n))
+#define kvi_shr(a, n) ((a) >> (n))
+/* The low byte of each lane. */
+KV_INLINE void kvi_store_bytes(uint8_t *p, kv16i a)
+{
+    for (int i = 0; i < KV_LANES; i++) {
+        p[i] = (uint8_t)a[i];
+    }
+}
 
 /* IEEE binary16, by the book: exact one way, round half to even the other. */
 KV_INLINE float kv_f32_of_f16(uint16_t h)
@@ -268,21 +388,33 @@ KV_INLINE float kv_sum(kv16 a)
     }
     return (c[0] + c[2]) + (c[1] + c[3]);
 }
+KV_INLINE float kv_largest(kv16 a)
+{
+    float largest = a[0];
+    for (int i = 1; i < KV_LANES; i++) {
+        largest = a[i] > largest ? a[i] : largest;
+    }
+    return largest;
+}
+KV_INLINE int32_t kvi_sum(kv16i a)
+{
+    int32_t sum = 0;
+    for (int i = 0; i < KV_LANES; i++) {
+        sum += a[i];
+    }
+    return sum;
+}
+KV_INLINE int32_t kvi_largest(kv16i a)
+{
+    int32_t largest = a[0];
+    for (int i = 1; i < KV_LANES; i++) {
+        largest = a[i] > largest ? a[i] : largest;
+    }
+    return largest;
+}
 
 #endif
 
 KV_INLINE kv16 kv_zero(void) { return kv_set1(0.0f); }
-
-/* The largest lane. The order of comparison does not matter without NaN. */
-KV_INLINE float kv_largest(kv16 a)
-{
-    float lanes[KV_LANES];
-    kv_store(lanes, a);
-    float largest = lanes[0];
-    for (int i = 1; i < KV_LANES; i++) {
-        largest = lanes[i] > largest ? lanes[i] : largest;
-    }
-    return largest;
-}
 
 #endif
