@@ -25,9 +25,9 @@ typedef enum kenc_activation {
     KENC_ACTIVATION_RELU = 2
 } kenc_activation;
 
-/* Columns of one row that share a range in the int8 pass: the largest multiple of KENC_PAD
- * up to this one that divides the columns of the matrix. */
-#define KENC_MAX_GROUP 192
+/* Columns of one row that share a range in the int8 pass, at most; a multiple of
+ * KENC_PAD. */
+#define KENC_MAX_GROUP 384
 #define KENC_MAX_HEAD 256
 
 /* A byte b stands for low + scale * b. */
@@ -53,7 +53,7 @@ typedef struct kenc_linear8 {
     size_t n;
     const int8_t *w;
     const float *scale;  /* [n] what a step of a weight means */
-    const float *offset; /* [n_groups, n] scale * the sum of a group's weights */
+    const float *sums;   /* [n_groups, n] of the weights of a group */
     const float *bias;   /* [n] */
     const float *smooth; /* [k] the input is multiplied by it, or NULL */
 } kenc_linear8;

@@ -11,6 +11,8 @@
 #define MAGIC "KITHMODL"
 #define BYTE_ORDER_MARK 0x01020304u
 #define SECTION_ALIGNMENT 4096u
+/* Rows of more columns are quantized in groups of twice the size. */
+#define WIDE_COLUMNS 1024
 
 _Static_assert(sizeof(kenc_config) == 48, "stored as it is");
 _Static_assert(sizeof(kenc_tokenizer_rules) == 40, "stored as it is");
@@ -46,7 +48,7 @@ size_t kenc_linear_n(const kenc_shape *shape, kenc_linear linear)
 
 size_t kenc_group(size_t k)
 {
-    size_t group = KENC_MAX_GROUP;
+    size_t group = k > WIDE_COLUMNS ? KENC_MAX_GROUP : KENC_MAX_GROUP / 2;
     while (k % group != 0) {
         group -= KENC_PAD;
     }
@@ -82,7 +84,7 @@ static kenc_linear8 allot_linear8(allotment *a, size_t k, size_t n, bool is_smoo
     kenc_linear8 linear = { .k = k, .n = n };
     linear.w = allot(a, k * n);
     linear.scale = allot_floats(a, n);
-    linear.offset = allot_floats(a, k / kenc_group(k) * n);
+    linear.sums = allot_floats(a, k / kenc_group(k) * n);
     linear.bias = allot_floats(a, n);
     linear.smooth = is_smoothed ? allot_floats(a, k) : NULL;
     return linear;

@@ -163,12 +163,12 @@ static float choose_step(const float *w, size_t k)
 /* Writable views of what a kenc_linear8 of the section points to. */
 typedef struct linear8_target {
     int8_t *w;
-    float *scale, *offset, *bias, *smooth;
+    float *scale, *sums, *bias, *smooth;
 } linear8_target;
 
 static linear8_target target_of(const kenc_linear8 *linear, unsigned char *section)
 {
-    const void *const parts[] = { linear->w, linear->scale, linear->offset, linear->bias,
+    const void *const parts[] = { linear->w, linear->scale, linear->sums, linear->bias,
                                   linear->smooth };
     void *views[5] = { NULL };
     for (size_t i = 0; i < 5; i++) {
@@ -194,7 +194,7 @@ static void quantize_channel(const kenc_linear8 *linear, const linear8_target *t
             target->w[byte_at(i, n, linear->k)] = (int8_t)q;
             sum += q;
         }
-        target->offset[first / group * linear->n + n] = step * (float)sum;
+        target->sums[first / group * linear->n + n] = (float)sum;
     }
 }
 

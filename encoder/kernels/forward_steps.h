@@ -209,7 +209,7 @@ static void pack_values(const float *values, size_t ld, size_t m, size_t head,
 }
 
 /* s[0 .. m) -> exp(scale * (s - largest)); returns the sum. The lanes behind m, up to the
- * next multiple of 16, add 2^-126 each: nothing, beside a sum of at least 1. */
+ * next multiple of 16, add 2^-125 each: nothing, beside a sum of at least 1. */
 KV_INLINE float softmax_row(float *s, size_t m, float scale)
 {
     size_t padded = (m + KV_LANES - 1) / KV_LANES * KV_LANES;

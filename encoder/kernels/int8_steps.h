@@ -52,22 +52,24 @@ typedef struct product8 {
     size_t first; /* the panel of w that is panel 0 of out */
     float *out;
     size_t ldo;
+    const int8_t *next; /* weights of the next pass */
 } product8;
 
-KV_INLINE void tile8(const product8 *p, size_t row, size_t panel, const size_t rows,
-                     const size_t panels)
+/* What the sums of a tile mean goes to `out`, where it joins that of the groups before.
+ * Of a byte b * w the sum is low * (sum of w) + step * (sum of b * w), and `scale` is left
+ * to the end. All loads stand before the stores, which might alias them. */
+KV_INLINE void finish8(const product8 *p, size_t row, size_t panel,
+                       kv16i sum[TILE8_ROWS][TILE8_PANELS], const size_t rows,
+                       const size_t panels, const bool is_first, const bool is_last)
 {
-    kv16i sum[TILE8_ROWS][TILE8_PANELS];
-    const size_t columns = p->a->group;
-    const size_t panel_bytes = p->w->k * KENC_PANEL;
     const size_t n = (p->first + panel) * KENC_PANEL;
-    sum_products(p->a->bytes + row * p->a->ld + p->group * columns, p->a->ld,
-                 p->w->w + (p->first + panel) * panel_bytes +
-                     p->group * columns * KENC_PANEL,
-                 panel_bytes, columns, sum, rows, panels);
-    const float *scale = p->w->scale + n;
-    const float *offset = p->w->offset + p->group * p->w->n + n;
-    const float *bias = p->w->bias + n;
+    kv16 sums[TILE8_PANELS], scale[TILE8_PANELS], bias[TILE8_PANELS];
+    UNROLL
+    for (size_t j = 0; j < panels; j++) {
+        sums[j] = kv_load(p->w->sums + p->group * p->w->n + n + j * KENC_PANEL);
+        scale[j] = kv_load(p->w->scale + n + j * KENC_PANEL);
+        bias[j] = kv_load(p->w->bias + n + j * KENC_PANEL);
+    }
     UNROLL
     for (size_t i = 0; i < rows; i++) {
         const kenc_range *range = p->a->ranges + (row + i) * p->a->n_groups + p->group;
@@ -76,20 +78,62 @@ KV_INLINE void tile8(const product8 *p, size_t row, size_t panel, const size_t r
         kv16 low = kv_set1(range->low);
         UNROLL
         for (size_t j = 0; j < panels; j++) {
-            kv16 base = kv_load((p->group == 0 ? bias : out) + j * KENC_PANEL);
-            base = kv_fma(low, kv_load(offset + j * KENC_PANEL), base);
-            kv16 factor = kv_mul(step, kv_load(scale + j * KENC_PANEL));
-            kv_store(out + j * KENC_PANEL,
-                     kv_fma(kv_from_int(sum[i][j]), factor, base));
+            kv16 v = is_first ? kv_mul(low, sums[j])
+                              : kv_fma(low, sums[j], kv_load(out + j * KENC_PANEL));
+            v = kv_fma(kv_from_int(sum[i][j]), step, v);
+            kv_store(out + j * KENC_PANEL, is_last ? kv_fma(v, scale[j], bias[j]) : v);
+        }
+    }
+}
+
+KV_INLINE void tile8(const product8 *p, size_t row, size_t panel, const size_t rows,
+                     const size_t panels)
+{
+    kv16i sum[TILE8_ROWS][TILE8_PANELS];
+    const size_t columns = p->a->group;
+    const size_t panel_bytes = p->w->k * KENC_PANEL;
+    sum_products(p->a->bytes + row * p->a->ld + p->group * columns, p->a->ld,
+                 p->w->w + (p->first + panel) * panel_bytes +
+                     p->group * columns * KENC_PANEL,
+                 panel_bytes, columns, sum, rows, panels);
+    const bool is_last = p->group + 1 == p->a->n_groups;
+    if (p->group == 0 && is_last) {
+        finish8(p, row, panel, sum, rows, panels, true, true);
+    } else if (p->group == 0) {
+        finish8(p, row, panel, sum, rows, panels, true, false);
+    } else if (is_last) {
+        finish8(p, row, panel, sum, rows, panels, false, true);
+    } else {
+        finish8(p, row, panel, sum, rows, panels, false, false);
+    }
+}
+
+/* Ask for the part of the next pass's weights that falls to tile `index` of n_tiles: the
+ * weights of a pass are read once, and few at a time, so that the caches of the CPU notice
+ * the pattern late. */
+KV_INLINE void prefetch8(const product8 *p, size_t index, size_t n_tiles,
+                         const size_t panels)
+{
+    const size_t n_lines = p->a->group * KENC_PANEL / 64;
+    const size_t share = (n_lines + n_tiles - 1) / n_tiles;
+    for (size_t line = index * share; line < n_lines && line < (index + 1) * share; line++) {
+        UNROLL
+        for (size_t j = 0; j < panels; j++) {
+            __builtin_prefetch(p->next + j * p->w->k * KENC_PANEL + line * 64);
         }
     }
 }
 
 KV_INLINE void tile8_column(const product8 *p, size_t m, size_t panel, const size_t panels)
 {
+    const size_t n_tiles = (m + TILE8_ROWS - 1) / TILE8_ROWS;
     size_t row = 0;
     for (; row + TILE8_ROWS <= m; row += TILE8_ROWS) {
+        prefetch8(p, row / TILE8_ROWS, n_tiles, panels);
         tile8(p, row, panel, TILE8_ROWS, panels);
+    }
+    if (row < m) {
+        prefetch8(p, n_tiles - 1, n_tiles, panels);
     }
 #if TILE8_ROWS > 4
     if (row + 4 <= m) {
@@ -106,22 +150,33 @@ KV_INLINE void tile8_column(const product8 *p, size_t m, size_t panel, const siz
     }
 }
 
+/* All groups of the input for some columns of the output, whose sums wait in `out`. */
+KV_INLINE void tile8_groups(product8 p, size_t m, size_t panel, const size_t panels)
+{
+    const size_t panel_bytes = p.w->k * KENC_PANEL;
+    const size_t group_bytes = p.a->group * KENC_PANEL;
+    const int8_t *w = p.w->w + (p.first + panel) * panel_bytes;
+    for (p.group = 0; p.group < p.a->n_groups; p.group++) {
+        p.next = p.group + 1 < p.a->n_groups ? w + (p.group + 1) * group_bytes
+                                             : w + panels * panel_bytes;
+        tile8_column(&p, m, panel, panels);
+    }
+}
+
 static void linear8(const kenc_bytes *a, size_t m, const kenc_linear8 *w, size_t column,
                     size_t n, float *out, size_t ldo)
 {
-    size_t n_panels = n / KENC_PANEL;
-    for (size_t group = 0; group < a->n_groups; group++) {
-        const product8 p = { a, w, group, column / KENC_PANEL, out, ldo };
-        size_t panel = 0;
-        for (; panel + TILE8_PANELS <= n_panels; panel += TILE8_PANELS) {
-            tile8_column(&p, m, panel, TILE8_PANELS);
-        }
-#if TILE8_PANELS > 1
-        for (; panel < n_panels; panel++) {
-            tile8_column(&p, m, panel, 1);
-        }
-#endif
+    const product8 p = { a, w, 0, column / KENC_PANEL, out, ldo, NULL };
+    const size_t n_panels = n / KENC_PANEL;
+    size_t panel = 0;
+    for (; panel + TILE8_PANELS <= n_panels; panel += TILE8_PANELS) {
+        tile8_groups(p, m, panel, TILE8_PANELS);
     }
+#if TILE8_PANELS > 1
+    for (; panel < n_panels; panel++) {
+        tile8_groups(p, m, panel, 1);
+    }
+#endif
 }
 
 /* ------------------------------------------------------------------ quantization */
@@ -227,7 +282,7 @@ static void lay_out(head8 *h, size_t m, size_t width, unsigned char *scratch)
 
 KV_INLINE kv16 magnitude(kv16 x)
 {
-    return kv_max(x, kv_sub(kv_zero(), x));
+    return kv_of_bits(kvi_and(kvi_bits(x), kvi_set1(0x7fffffff)));
 }
 
 /* The largest magnitude of 16 columns of m rows. */
@@ -246,22 +301,28 @@ KV_INLINE kv16 byte_factor(kv16 largest)
     return kv_div(kv_set1(127.0f), kv_max(largest, kv_set1(0x1p-100f)));
 }
 
+/* 16 values of row i in -127 .. 127; 0 behind the last row. */
+KV_INLINE kv16i byte_row(const head8 *h, const float *values, size_t ld, size_t i,
+                         kv16 factor)
+{
+    return i < h->m ? kv_round(kv_mul(kv_load(values + i * ld), factor)) : kvi_set1(0);
+}
+
 static void pack_keys8(const head8 *h, const float *keys, size_t ld)
 {
     const kv16 step = kv_set1(1.0f / 127.0f);
-    memset(h->keys, 0, h->n_keys * h->width);
     for (size_t c = 0; c < h->width; c += KV_LANES) {
         kv16 largest = column_largest(keys + c, ld, h->m);
         kv16 factor = byte_factor(largest);
         kv_store(h->key_scale + c, kv_mul(largest, step));
-        for (size_t i = 0; i < h->m; i++) {
-            uint8_t bytes[KV_LANES];
-            kvi_store_bytes(bytes, kv_round(kv_mul(kv_load(keys + i * ld + c), factor)));
+        for (size_t i = 0; i < h->n_keys; i += 4) {
             int8_t *to = h->keys + (i / KENC_PANEL * h->width + c) * KENC_PANEL +
                          i % KENC_PANEL * 4;
-            for (size_t part = 0; part < KV_LANES / 4; part++) {
-                memcpy(to + part * 4 * KENC_PANEL, bytes + part * 4, 4);
-            }
+            kvi_store_transposed((uint8_t *)to, 4 * KENC_PANEL,
+                                 byte_row(h, keys + c, ld, i, factor),
+                                 byte_row(h, keys + c, ld, i + 1, factor),
+                                 byte_row(h, keys + c, ld, i + 2, factor),
+                                 byte_row(h, keys + c, ld, i + 3, factor));
         }
     }
     static const uint8_t all128[4] = { 128, 128, 128, 128 };
@@ -273,15 +334,6 @@ static void pack_keys8(const head8 *h, const float *keys, size_t ld)
         }
         kvi_store(h->bias + i, kvi_sub(kvi_set1(0), sum));
     }
-}
-
-/* 16 values of row i as bytes; 0 behind the last row. */
-KV_INLINE kv16i byte_row(const head8 *h, const float *values, size_t ld, size_t i,
-                         kv16 factor)
-{
-    return i < h->m ? kvi_and(kv_round(kv_mul(kv_load(values + i * ld), factor)),
-                              kvi_set1(255))
-                    : kvi_set1(0);
 }
 
 static void pack_values8(const head8 *h, const float *values, size_t ld)
@@ -296,9 +348,8 @@ static void pack_values8(const head8 *h, const float *values, size_t ld)
             kv16i second = byte_row(h, values + c, ld, i + 1, factor);
             kv16i third = byte_row(h, values + c, ld, i + 2, factor);
             kv16i fourth = byte_row(h, values + c, ld, i + 3, factor);
-            kvi_store((void *)(h->values + c * h->n_keys + i * KENC_PANEL),
-                      kvi_or(kvi_or(first, kvi_shl(second, 8)),
-                             kvi_or(kvi_shl(third, 16), kvi_shl(fourth, 24))));
+            kvi_store_interleaved((uint8_t *)h->values + c * h->n_keys + i * KENC_PANEL,
+                                  first, second, third, fourth);
         }
     }
 }
@@ -314,7 +365,7 @@ KV_INLINE float quantize_query(const head8 *h, const float *query, uint8_t *byte
         largest = kv_max(largest, magnitude(v));
     }
     float top = kv_largest(largest);
-    kv16 factor = byte_factor(kv_set1(top));
+    kv16 factor = kv_set1(127.0f / (top > 0x1p-100f ? top : 0x1p-100f));
     for (size_t c = 0; c < h->width; c += KV_LANES) {
         kv16i q = kv_round(kv_mul(kv_load(values + c), factor));
         kvi_store_bytes(bytes + c, kvi_add(q, kvi_set1(128)));

@@ -32,7 +32,7 @@ typedef struct linear_case {
     uint8_t bytes[ROWS * K];
     kenc_range ranges[ROWS * N_GROUPS];
     int8_t w[N * K];
-    float scale[N], offset[N_GROUPS * N], bias[N];
+    float scale[N], sums[N_GROUPS * N], bias[N];
 } linear_case;
 
 static void fill(linear_case *c, int pattern)
@@ -54,13 +54,13 @@ static void fill(linear_case *c, int pattern)
         c->bias[i] = (float)i;
     }
     for (size_t i = 0; i < N_GROUPS * N; i++) {
-        c->offset[i] = (float)i - 50.0f;
+        c->sums[i] = (float)i - 50.0f;
     }
 }
 
 static float naive(const linear_case *c, size_t row, size_t n)
 {
-    float out = c->bias[n];
+    float out = 0.0f;
     for (size_t g = 0; g < N_GROUPS; g++) {
         const kenc_range *range = &c->ranges[row * N_GROUPS + g];
         int64_t sum = 0;
@@ -68,10 +68,10 @@ static float naive(const linear_case *c, size_t row, size_t n)
             size_t at = n / 16 * 16 * K + k / 4 * 64 + n % 16 * 4 + k % 4;
             sum += c->bytes[row * K + k] * c->w[at];
         }
-        out = fmaf(range->low, c->offset[g * N + n], out);
-        out = fmaf((float)sum, range->scale * c->scale[n], out);
+        out = fmaf(range->low, c->sums[g * N + n], out);
+        out = fmaf((float)sum, range->scale, out);
     }
-    return out;
+    return fmaf(out, c->scale[n], c->bias[n]);
 }
 
 static void sums_are_exact_at_the_ends_of_the_range(void **state)
@@ -79,7 +79,7 @@ static void sums_are_exact_at_the_ends_of_the_range(void **state)
     (void)state;
     linear_case *c = kbase_alloc_aligned(sizeof(*c), 1);
     float *out = kbase_alloc_aligned(ROWS * N, sizeof(*out));
-    const kenc_linear8 linear = { K, N, c->w, c->scale, c->offset, c->bias, NULL };
+    const kenc_linear8 linear = { K, N, c->w, c->scale, c->sums, c->bias, NULL };
     const kenc_bytes in = { c->bytes, K, GROUP, N_GROUPS, c->ranges };
     for (int pattern = 0; pattern < 3; pattern++) {
         fill(c, pattern);

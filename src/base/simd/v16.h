@@ -10,6 +10,7 @@
 #ifndef KBASE_V16_H
 #define KBASE_V16_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -46,6 +47,8 @@ KV_INLINE kv16 kv_max(kv16 a, kv16 b) { return _mm512_max_ps(a, b); }
 KV_INLINE kv16 kv_fma(kv16 a, kv16 b, kv16 c) { return _mm512_fmadd_ps(a, b, c); }
 KV_INLINE kv16i kv_round(kv16 a) { return _mm512_cvtps_epi32(a); }
 KV_INLINE kv16 kv_from_int(kv16i a) { return _mm512_cvtepi32_ps(a); }
+KV_INLINE kv16i kvi_bits(kv16 a) { return _mm512_castps_si512(a); }
+KV_INLINE kv16 kv_of_bits(kv16i a) { return _mm512_castsi512_ps(a); }
 KV_INLINE kv16i kvi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
 KV_INLINE void kvi_store(int32_t *p, kv16i a) { _mm512_storeu_si512(p, a); }
 KV_INLINE kv16i kvi_set1(int32_t x) { return _mm512_set1_epi32(x); }
@@ -57,16 +60,7 @@ KV_INLINE kv16i kvi_and(kv16i a, kv16i b) { return _mm512_and_si512(a, b); }
 KV_INLINE kv16i kvi_or(kv16i a, kv16i b) { return _mm512_or_si512(a, b); }
 #define kvi_shl(a, n) _mm512_slli_epi32(a, n)
 #define kvi_shr(a, n) _mm512_srai_epi32(a, n)
-/* The low byte of each lane. */
-KV_INLINE void kvi_store_bytes(uint8_t *p, kv16i a)
-{
-    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(a));
-}
-KV_INLINE kv16 kv_pow2(kv16i n)
-{
-    return _mm512_castsi512_ps(
-        _mm512_slli_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(127)), 23));
-}
+KV_INLINE __m128i kvi_bytes(kv16i a) { return _mm512_cvtepi32_epi8(a); }
 KV_INLINE kv16 kv_from_f16(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
@@ -138,6 +132,14 @@ KV_INLINE kv16 kv_from_int(kv16i a)
 {
     return (kv16){ _mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi) };
 }
+KV_INLINE kv16i kvi_bits(kv16 a)
+{
+    return (kv16i){ _mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi) };
+}
+KV_INLINE kv16 kv_of_bits(kv16i a)
+{
+    return (kv16){ _mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi) };
+}
 #define KV_EACH_INT(op) ((kv16i){ op(a.lo, b.lo), op(a.hi, b.hi) })
 KV_INLINE kv16i kvi_load(const int32_t *p)
 {
@@ -163,25 +165,14 @@ KV_INLINE kv16i kvi_or(kv16i a, kv16i b) { return KV_EACH_INT(_mm256_or_si256); 
     ((kv16i){ _mm256_slli_epi32((a).lo, n), _mm256_slli_epi32((a).hi, n) })
 #define kvi_shr(a, n) \
     ((kv16i){ _mm256_srai_epi32((a).lo, n), _mm256_srai_epi32((a).hi, n) })
-/* The low byte of each lane. */
-KV_INLINE void kvi_store_bytes(uint8_t *p, kv16i a)
+KV_INLINE __m128i kvi_bytes(kv16i a)
 {
     const __m256i low = _mm256_set1_epi32(255);
     __m256i words = _mm256_packus_epi32(_mm256_and_si256(a.lo, low),
                                         _mm256_and_si256(a.hi, low));
     __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
-    __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(ordered),
-                                     _mm256_extracti128_si256(ordered, 1));
-    _mm_storeu_si128((__m128i *)(void *)p, bytes);
-}
-KV_INLINE __m256 kv_pow2_half(__m256i n)
-{
-    return _mm256_castsi256_ps(
-        _mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
-}
-KV_INLINE kv16 kv_pow2(kv16i n)
-{
-    return (kv16){ kv_pow2_half(n.lo), kv_pow2_half(n.hi) };
+    return _mm_packus_epi16(_mm256_castsi256_si128(ordered),
+                            _mm256_extracti128_si256(ordered, 1));
 }
 KV_INLINE kv16 kv_from_f16(const uint16_t *p)
 {
@@ -284,7 +275,8 @@ KV_INLINE kv16i kv_round(kv16 a)
     return r;
 }
 KV_INLINE kv16 kv_from_int(kv16i a) { return __builtin_convertvector(a, kv16); }
-KV_INLINE kv16 kv_pow2(kv16i n) { return (kv16)((n + 127) << 23); }
+KV_INLINE kv16i kvi_bits(kv16 a) { return (kv16i)a; }
+KV_INLINE kv16 kv_of_bits(kv16i a) { return (kv16)a; }
 KV_INLINE kv16i kvi_load(const int32_t *p)
 {
     kv16i a;
@@ -312,7 +304,6 @@ KV_INLINE kv16i kvi_and(kv16i a, kv16i b) { return a & b; }
 KV_INLINE kv16i kvi_or(kv16i a, kv16i b) { return a | b; }
 #define kvi_shl(a, n) ((a) << (n))
 #define kvi_shr(a, n) ((a) >> (n))
-/* The low byte of each lane. */
 KV_INLINE void kvi_store_bytes(uint8_t *p, kv16i a)
 {
     for (int i = 0; i < KV_LANES; i++) {
@@ -416,5 +407,58 @@ KV_INLINE int32_t kvi_largest(kv16i a)
 #endif
 
 KV_INLINE kv16 kv_zero(void) { return kv_set1(0.0f); }
+
+/* ------------------------------------------------------------------ bytes of lanes */
+
+#if !defined(KBASE_V16_GENERIC)
+
+/* The low byte of each lane. */
+KV_INLINE void kvi_store_bytes(uint8_t *p, kv16i a)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, kvi_bytes(a));
+}
+
+/* Of four vectors, lanes 4 i to 4 i + 3 of each, one vector after the other, go to
+ * p + i * stride. */
+KV_INLINE void kvi_store_transposed(uint8_t *p, size_t stride, kv16i a, kv16i b, kv16i c,
+                                    kv16i d)
+{
+    __m128i low[2] = { _mm_unpacklo_epi32(kvi_bytes(a), kvi_bytes(b)),
+                       _mm_unpacklo_epi32(kvi_bytes(c), kvi_bytes(d)) };
+    __m128i high[2] = { _mm_unpackhi_epi32(kvi_bytes(a), kvi_bytes(b)),
+                        _mm_unpackhi_epi32(kvi_bytes(c), kvi_bytes(d)) };
+    _mm_storeu_si128((__m128i *)(void *)p, _mm_unpacklo_epi64(low[0], low[1]));
+    _mm_storeu_si128((__m128i *)(void *)(p + stride), _mm_unpackhi_epi64(low[0], low[1]));
+    _mm_storeu_si128((__m128i *)(void *)(p + 2 * stride),
+                     _mm_unpacklo_epi64(high[0], high[1]));
+    _mm_storeu_si128((__m128i *)(void *)(p + 3 * stride),
+                     _mm_unpackhi_epi64(high[0], high[1]));
+}
+
+#else
+
+KV_INLINE void kvi_store_transposed(uint8_t *p, size_t stride, kv16i a, kv16i b, kv16i c,
+                                    kv16i d)
+{
+    for (size_t i = 0; i < KV_LANES; i++) {
+        uint8_t *to = p + i / 4 * stride + i % 4;
+        to[0] = (uint8_t)a[i];
+        to[4] = (uint8_t)b[i];
+        to[8] = (uint8_t)c[i];
+        to[12] = (uint8_t)d[i];
+    }
+}
+
+#endif
+
+/* The low bytes of four vectors: lane 0 of each, then lane 1 of each, and so on. */
+KV_INLINE void kvi_store_interleaved(uint8_t *p, kv16i a, kv16i b, kv16i c, kv16i d)
+{
+    const kv16i low = kvi_set1(255);
+    kv16i first = kvi_or(kvi_and(a, low), kvi_shl(kvi_and(b, low), 8));
+    kv16i second = kvi_or(kvi_shl(kvi_and(c, low), 16), kvi_shl(d, 24));
+    kv16i all = kvi_or(first, second);
+    memcpy(p, &all, sizeof(all));
+}
 
 #endif
