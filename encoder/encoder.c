@@ -1,6 +1,7 @@
 #include "encoder.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "error.h"
 #include "forward.h"
 #include "kmodel.h"
+#include "self_test.h"
 #include "threads.h"
 
 /* Tokens of a tile: enough that its matrix products run at full speed, few enough that
@@ -64,6 +66,28 @@ const kenc_kernels *kenc_kernels_for(kbase_isa isa)
     }
 }
 
+static char kernel_names[16 * KBASE_ISA_COUNT];
+
+static void list_kernels(void)
+{
+    kbase_isa isa;
+    for (int i = 0; i < KBASE_ISA_COUNT; i++) {
+        const char *name = kbase_isa_name((kbase_isa)i);
+        if (kbase_isa_choose(name, &isa, NULL) == KITH_OK) {
+            const size_t n = strlen(kernel_names);
+            snprintf(kernel_names + n, sizeof(kernel_names) - n, "%s%s", n > 0 ? " " : "",
+                     name);
+        }
+    }
+}
+
+const char *kenc_kernel_names(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, list_kernels);
+    return kernel_names;
+}
+
 static kith_status copy_sources(kenc_model *model, kith_error *err)
 {
     const kenc_section_entry *entry =
@@ -85,8 +109,8 @@ kith_status kenc_model_open(const char *path, const kith_model_opts *opts,
         return kbase_fail_memory(err, sizeof(*model));
     }
     model->pid = getpid();
-    model->precision = opts->precision == KITH_PRECISION_DEFAULT ? KITH_PRECISION_FP32
-                                                                 : opts->precision;
+    model->precision = opts->precision == KITH_PRECISION_FP32 ? KITH_PRECISION_FP32
+                                                              : KITH_PRECISION_INT8;
     pthread_mutex_init(&model->mutex, NULL);
     kith_status status = kbase_isa_choose(opts->cpu, &model->isa, err);
     if (status == KITH_OK) {
@@ -175,6 +199,12 @@ kith_status kenc_model_verify(const kenc_model *model, kith_error *err)
         }
     }
     return KITH_OK;
+}
+
+kith_status kenc_model_test(kenc_model *model, kith_model_test_result *result,
+                            kith_error *err)
+{
+    return kenc_self_test_run(model, &model->kmodel, result, err);
 }
 
 const kenc_tokenizer *kenc_model_tokenizer(const kenc_model *model)

@@ -17,6 +17,11 @@ kith_status kenc_model_open(const char *path, const kith_model_opts *opts,
 void kenc_model_close(kenc_model *model);
 void kenc_model_get_info(const kenc_model *model, kith_model_info *info);
 kith_status kenc_model_verify(const kenc_model *model, kith_error *err);
+/* As kith_model_test(). */
+kith_status kenc_model_test(kenc_model *model, kith_model_test_result *result,
+                            kith_error *err);
+/* As kith_kernels(). */
+const char *kenc_kernel_names(void);
 const kenc_tokenizer *kenc_model_tokenizer(const kenc_model *model);
 
 /* As kith_model_encode(). Calls on one model wait for each other. */

@@ -9,6 +9,7 @@
 #include "kmodel.h"
 #include "quantize.h"
 #include "safetensors.h"
+#include "self_test.h"
 
 #define MAX_TOKENIZER_BYTES ((size_t)64 << 20)
 
@@ -28,7 +29,8 @@ typedef struct import {
     unsigned char *common; /* the sections of these names */
     unsigned char *fp32;
     unsigned char *int8;
-    size_t common_bytes, fp32_bytes, int8_bytes;
+    unsigned char *test;
+    size_t common_bytes, fp32_bytes, int8_bytes, test_bytes;
     kenc_weights weights; /* lie in them */
 } import;
 
@@ -374,8 +376,8 @@ static kith_status check_name(const char *name, kith_error *err)
     return KITH_OK;
 }
 
-/* The int8 weights, from the model as it stands in memory. */
-static kith_status import_int8(import *in, kith_error *err)
+/* The int8 weights and the self-test, from the model as it stands in memory. */
+static kith_status import_derived(import *in, kith_error *err)
 {
     kenc_kmodel kmodel = {
         .header = &in->header,       .shape = in->shape,
@@ -384,7 +386,13 @@ static kith_status import_int8(import *in, kith_error *err)
     };
     kith_status status = kenc_vocabulary_view(in->vocabulary.data, in->vocabulary.n_bytes,
                                               &kmodel.tokenizer.vocabulary, err);
-    return status == KITH_OK ? kenc_quantize(&kmodel, in->int8, err) : status;
+    if (status == KITH_OK) {
+        status = kenc_quantize(&kmodel, in->int8, err);
+    }
+    if (status == KITH_OK) {
+        status = kenc_self_test_make(&kmodel, &in->test, &in->test_bytes, err);
+    }
+    return status;
 }
 
 static kith_status write_model(import *in, const char *out_path, kith_error *err)
@@ -403,6 +411,7 @@ static kith_status write_model(import *in, const char *out_path, kith_error *err
         [KENC_SECTION_COMMON] = { (const char *)in->common, in->common_bytes },
         [KENC_SECTION_FP32] = { (const char *)in->fp32, in->fp32_bytes },
         [KENC_SECTION_INT8] = { (const char *)in->int8, in->int8_bytes },
+        [KENC_SECTION_TEST] = { (const char *)in->test, in->test_bytes },
     };
     return kenc_kmodel_write(out_path, &in->header, contents, err);
 }
@@ -430,11 +439,12 @@ kith_status kenc_import(const char *dir, const char *name, const char *out_path,
         status = import_embeddings(&in, err);
     }
     if (status == KITH_OK) {
-        status = import_int8(&in, err);
+        status = import_derived(&in, err);
     }
     if (status == KITH_OK) {
         status = write_model(&in, out_path, err);
     }
+    free(in.test);
     free(in.int8);
     free(in.fp32);
     free(in.common);

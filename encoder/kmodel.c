@@ -16,7 +16,7 @@
 
 _Static_assert(sizeof(kenc_config) == 48, "stored as it is");
 _Static_assert(sizeof(kenc_tokenizer_rules) == 40, "stored as it is");
-_Static_assert(sizeof(kenc_header) == 416, "stored as it is");
+_Static_assert(sizeof(kenc_header) == 440, "stored as it is");
 
 static size_t round_up(size_t n, size_t multiple)
 {
@@ -143,6 +143,16 @@ size_t kenc_int8_layout(const kenc_config *config, const void *base, kenc_weight
     return a.n_bytes;
 }
 
+size_t kenc_test_layout(const kenc_config *config, const void *base, kenc_test_data *test)
+{
+    allotment a = { base, 0 };
+    test->numerics = allot(&a, sizeof(*test->numerics));
+    test->fp32 = allot_floats(&a, (size_t)KENC_TEST_TEXTS * config->hidden);
+    test->int8 = allot_floats(&a, (size_t)KENC_TEST_TEXTS * config->hidden);
+    test->texts = allot(&a, 0);
+    return a.n_bytes;
+}
+
 static const void *section_data(const kenc_kmodel *kmodel, kenc_section section)
 {
     return kmodel->map.data + kmodel->header->sections[section].offset;
@@ -182,12 +192,14 @@ static kith_status check_header(const char *path, const kenc_header *header,
     return kenc_config_check(&header->config, err);
 }
 
-/* Sections behind the vocabulary are as long as the configuration needs. */
+/* Sections behind the vocabulary are as long as the configuration needs; how long the
+ * texts of the self-test are is looked at when it is run. */
 static kith_status check_lengths(const char *path, const kenc_header *header,
                                  kith_error *err)
 {
     kenc_shape shape;
     kenc_weights weights;
+    kenc_test_data test;
     kenc_shape_of(&header->config, &shape);
     const size_t wanted[KENC_SECTION_COUNT] = {
         [KENC_SECTION_WORDS] = header->config.vocabulary * shape.width * sizeof(float),
@@ -197,12 +209,16 @@ static kith_status check_lengths(const char *path, const kenc_header *header,
         [KENC_SECTION_COMMON] = kenc_common_layout(&header->config, NULL, &weights),
         [KENC_SECTION_FP32] = kenc_fp32_layout(&header->config, NULL, &weights),
         [KENC_SECTION_INT8] = kenc_int8_layout(&header->config, NULL, &weights),
+        [KENC_SECTION_TEST] = kenc_test_layout(&header->config, NULL, &test) +
+                              KENC_TEST_TEXTS,
     };
     for (size_t i = KENC_SECTION_WORDS; i < KENC_SECTION_COUNT; i++) {
-        if (header->sections[i].n_bytes != wanted[i]) {
+        const uint64_t n_bytes = header->sections[i].n_bytes;
+        const bool is_least = i == KENC_SECTION_TEST;
+        if (is_least ? n_bytes < wanted[i] : n_bytes != wanted[i]) {
             return kbase_fail(err, KITH_CORRUPT, "%s: section %zu has %" PRIu64
-                              " bytes instead of %zu", path, i,
-                              header->sections[i].n_bytes, wanted[i]);
+                              " bytes instead of %s%zu", path, i, n_bytes,
+                              is_least ? "at least " : "", wanted[i]);
         }
     }
     return KITH_OK;
@@ -237,7 +253,7 @@ static kith_status open_sections(kenc_kmodel *kmodel, kith_precision precision,
                                                                 : KENC_SECTION_INT8;
     kith_status status = KITH_OK;
     for (int i = 0; i < KENC_SECTION_COUNT && status == KITH_OK; i++) {
-        if (i != KENC_SECTION_WORDS && i != (int)other) {
+        if (i != KENC_SECTION_WORDS && i != KENC_SECTION_TEST && i != (int)other) {
             status = kenc_kmodel_check_section(kmodel, (kenc_section)i, err);
         }
     }
@@ -254,6 +270,8 @@ static kith_status open_sections(kenc_kmodel *kmodel, kith_precision precision,
                      &kmodel->weights);
     kenc_int8_layout(&header->config, section_data(kmodel, KENC_SECTION_INT8),
                      &kmodel->weights);
+    kenc_test_layout(&header->config, section_data(kmodel, KENC_SECTION_TEST),
+                     &kmodel->test);
     kmodel->tokenizer.rules = header->rules;
     status = kenc_vocabulary_view(section_data(kmodel, KENC_SECTION_VOCABULARY),
                                   header->sections[KENC_SECTION_VOCABULARY].n_bytes,

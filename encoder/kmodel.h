@@ -18,6 +18,7 @@
 
 #define KENC_MAX_NAME 64
 #define KENC_MAX_LAYERS 48
+#define KENC_TEST_TEXTS 16 /* of the self-test */
 
 typedef enum kenc_section {
     KENC_SECTION_SOURCES,    /* "SHA256  NAME" lines */
@@ -28,6 +29,7 @@ typedef enum kenc_section {
     KENC_SECTION_COMMON,     /* kenc_common_layout() */
     KENC_SECTION_FP32,       /* kenc_fp32_layout() */
     KENC_SECTION_INT8,       /* kenc_int8_layout() */
+    KENC_SECTION_TEST,       /* kenc_test_layout(), then the texts, a NUL behind each */
     KENC_SECTION_COUNT
 } kenc_section;
 
@@ -109,6 +111,17 @@ size_t kenc_common_layout(const kenc_config *config, const void *base,
 size_t kenc_fp32_layout(const kenc_config *config, const void *base, kenc_weights *weights);
 size_t kenc_int8_layout(const kenc_config *config, const void *base, kenc_weights *weights);
 
+/* What `kith model test` compares with: vectors of default pooling, made at import. */
+typedef struct kenc_test_data {
+    const uint32_t *numerics; /* KENC_NUMERICS_VERSION at import */
+    const float *fp32;        /* [KENC_TEST_TEXTS, hidden] */
+    const float *int8;
+    const char *texts;
+} kenc_test_data;
+
+/* The same for the self-test; returns how many bytes there are before the texts. */
+size_t kenc_test_layout(const kenc_config *config, const void *base, kenc_test_data *test);
+
 /* A file that is open. */
 typedef struct kenc_kmodel {
     kbase_map map;
@@ -119,11 +132,12 @@ typedef struct kenc_kmodel {
     const float *words;
     const uint64_t *word_checks;
     const float *positions;
+    kenc_test_data test;
 } kenc_kmodel;
 
 /* Map and check: size, header, section table and the checksum of every section but the
- * weights of another precision and the word embeddings, of which a text needs few rows:
- * kenc_kmodel_check_word(). */
+ * weights of another precision, the self-test, and the word embeddings, of which a text
+ * needs few rows: kenc_kmodel_check_word(). */
 kith_status kenc_kmodel_open(const char *path, kith_precision precision,
                              kenc_kmodel *kmodel, kith_error *err);
 void kenc_kmodel_close(kenc_kmodel *kmodel);

@@ -92,6 +92,11 @@ const char *kith_status_name(kith_status status);
 /* The version of the library, such as "0.1.0". A static string. */
 const char *kith_version(void);
 
+/* The sets of kernels that this CPU offers, slowest first, with a blank between them, such
+ * as "portable avx2"; empty on a CPU that is not supported. A static string.
+ * Thread-safe: yes. */
+const char *kith_kernels(void);
+
 /* ---------------------------------------------------------------- model */
 
 /* A text encoder, read from a .kmodel file that is mapped into memory. */
@@ -107,17 +112,18 @@ typedef enum kith_pooling {
 } kith_pooling;
 
 typedef enum kith_precision {
-    KITH_PRECISION_DEFAULT = 0, /* fp32 */
+    KITH_PRECISION_DEFAULT = 0, /* int8 */
     KITH_PRECISION_FP32 = 1,    /* within 2e-5 of the reference implementation */
-    KITH_PRECISION_INT8 = 2     /* 8-bit products: several times as fast */
+    KITH_PRECISION_INT8 = 2     /* products of 8 bits: two to four times as fast; the cosine
+                                 * to fp32's vector is 0.9994 on average */
 } kith_precision;
 
 typedef struct kith_model_opts {
     size_t size;
     kith_precision precision;
     unsigned n_threads; /* 0: one a processor that this process may use */
-    const char *cpu;    /* kernels: NULL for the best, or "portable", "avx2", "avxvnni",
-                         * "avx512", "avx512vnni" */
+    const char *cpu;    /* kernels: NULL for the best, or one of "portable", "avx2",
+                         * "avxvnni", "avx512", "avx512vnni": kith_kernels() */
 } kith_model_opts;
 
 #define KITH_MODEL_OPTS_INIT { sizeof(kith_model_opts), KITH_PRECISION_DEFAULT, 0, NULL }
@@ -154,15 +160,16 @@ typedef struct kith_model_info {
  * Returns KITH_OK; KITH_NOT_FOUND (folder or a needed file); KITH_CORRUPT (safetensors);
  * KITH_UNSUPPORTED (class, tokenizer or activation that kith does not know); KITH_INVALID
  * (name, shapes or numbers that contradict each other); KITH_IO; KITH_FULL; KITH_NOMEM.
- * Thread-safe: yes. Cost: reads and writes the weights once. */
+ * Thread-safe: yes. Cost: reads and writes the weights once, runs the model over sample
+ * texts, for int8 and for kith_model_test(): seconds for MiniLM-L6. */
 kith_status kith_model_import(const char *dir, const char *name, const char *out_path,
                               kith_error *err);
 
 /* Open a .kmodel file.
  *
- * Maps the file; checks its size, header, section table and the checksum of the dense
- * weights. The embedding of a word is checked when a text first needs it, all of them by
- * kith_model_verify().
+ * Maps the file; checks its size, header, section table and the checksum of the weights of
+ * this precision. The embedding of a word is checked when a text first needs it, all of the
+ * file by kith_model_verify().
  *
  * path   [in] the file
  * opts   [in, may be NULL] precision, threads, kernels
@@ -183,6 +190,31 @@ void kith_model_get_info(const kith_model *model, kith_model_info *info);
 /* Check every section of the file against its checksum, embedding rows included.
  * Returns KITH_OK; KITH_CORRUPT. Thread-safe: yes. Cost: reads the whole file. */
 kith_status kith_model_verify(const kith_model *model, kith_error *err);
+
+/* What kith_model_test() found. */
+typedef struct kith_model_test_result {
+    uint32_t n_texts;
+    uint32_t n_tokens;         /* of all texts, [CLS] and [SEP] included */
+    bool is_equal;             /* every bit is as it was stored */
+    double largest_difference; /* of a number to the stored one */
+    double cosine; /* of the vectors to those stored for fp32: the mean over the texts */
+    double tokens_per_second;
+} kith_model_test_result;
+
+/* Encode the sample texts in the model file with the kernels, precision and threads that
+ * the model was opened with, and compare the vectors with those that the portable kernels
+ * gave when the model was imported: bit for bit the same, or something is wrong with this
+ * machine or this build.
+ *
+ * result  [out] filled when the texts were encoded, which with KITH_CORRUPT is so if
+ *         n_texts is not 0
+ * Returns KITH_OK; KITH_CORRUPT (other vectors; the section of the self-test or the
+ * embedding of a word is damaged); KITH_VERSION (imported by a kith that gives other bits);
+ * KITH_NOMEM.
+ * Thread-safe: yes; other calls on the model wait. Cost: a third of a second, or as long as
+ * about a thousand tokens take. */
+kith_status kith_model_test(kith_model *model, kith_model_test_result *result,
+                            kith_error *err);
 
 /* A text: UTF-8 bytes and their number. Bytes that are not UTF-8 count as U+FFFD. */
 typedef struct kith_text {
@@ -331,14 +363,22 @@ typedef struct kith_writer_opts {
     bool no_wait; /* fail with KITH_BUSY instead of waiting for another writer */
     /* Called once before waiting, with the process that writes now (0: unknown). */
     void (*on_wait)(void *context, int64_t pid);
-    /* Asked while waiting and encoding; true stops with KITH_INTERRUPTED. */
+    /* Asked in the caller's thread whenever a call waits, for another writer or for the
+     * encoder, many times a second; true stops that call with KITH_INTERRUPTED. */
     bool (*interrupted)(void *context);
     void *context;
     kith_long_text long_text;
+    /* Memory for what is not committed yet: texts, vectors and bookkeeping. 0: as much as
+     * it takes. Else, when it is more, kith_writer_add() and kith_writer_delete() wait and
+     * commit as kith_writer_commit_ready() does until it is not; a record that is larger
+     * works all the same. It does not cover the model, mapped files, what a commit copies
+     * of at most 16 MiB or one record, and 32 to 64 bytes for each id that was added since
+     * the writer began. */
+    size_t max_pending_bytes;
 } kith_writer_opts;
 
 #define KITH_WRITER_OPTS_INIT \
-    { sizeof(kith_writer_opts), false, NULL, NULL, NULL, KITH_LONG_CHUNK }
+    { sizeof(kith_writer_opts), false, NULL, NULL, NULL, KITH_LONG_CHUNK, 0 }
 
 /* Become the writer of a collection, until kith_writer_close().
  *
@@ -360,14 +400,18 @@ typedef struct kith_writer_stats {
     uint64_t n_passages;   /* rows written */
     uint64_t n_encoded;    /* of them encoded; the others were copied */
     uint64_t n_pending;    /* records added, not yet committed */
+    uint64_t n_ready;      /* of them encoded, with all before them, when last looked at */
 } kith_writer_stats;
 
 /* Add a record, or replace the one with its id. It is durable after the next
- * kith_writer_commit(); encoding may happen here or there. A record whose content is the
- * one stored costs a look-up; one whose text is the same keeps its vector.
+ * kith_writer_commit(). Encoding happens meanwhile, on a thread of the writer, some 32 KiB
+ * of text at a time. A record whose content is the one stored costs a look-up; one whose
+ * text is the same keeps its vector.
  *
  * Returns KITH_OK; KITH_INVALID (id or sizes: nothing was added); KITH_NOMEM; KITH_IO;
- * KITH_INTERRUPTED. After another failure than KITH_INVALID only close the writer. */
+ * KITH_CORRUPT (also of the model, for a record that was added earlier); KITH_INTERRUPTED;
+ * with max_pending_bytes also what kith_writer_commit_ready() returns. After another
+ * failure than KITH_INVALID only close the writer. */
 kith_status kith_writer_add(kith_writer *writer, const kith_input *input, kith_error *err);
 
 /* Delete a record, all passages of it. KITH_NOT_FOUND when it is not there. */
@@ -378,9 +422,22 @@ kith_status kith_writer_delete(kith_writer *writer, kith_text id, kith_error *er
 kith_status kith_writer_prune(kith_writer *writer, kith_text source, kith_error *err);
 
 /* Make everything added and deleted so far durable, in one atomic step.
- * Returns KITH_OK; KITH_FULL; KITH_IO; KITH_NOMEM; KITH_INTERRUPTED (nothing was
- * committed). Cost: encoding what is pending, then two flushes of the disk. */
+ * Returns KITH_OK; KITH_FULL; KITH_IO; KITH_NOMEM; KITH_CORRUPT; KITH_INTERRUPTED; on
+ * failure nothing was committed. Cost: encoding what is pending, then two flushes of the
+ * disk. */
 kith_status kith_writer_commit(kith_writer *writer, kith_error *err);
+
+/* Make durable what is encoded, while the encoder goes on with the rest: in one atomic
+ * step the operations that came first, at most 4,096 of them or 16 MiB. They become
+ * durable in the order in which they came; of those on one id only the last one counts,
+ * and it in its own place. For adding without end: call it now and then, look at n_ready
+ * and n_committed, and call kith_writer_commit() at the end.
+ *
+ * max_ms  [in] how long to wait until so many, or all, are encoded; 0: take what is there
+ * Returns KITH_OK (also when nothing was ready); otherwise as kith_writer_commit().
+ * Thread-safe: no, as all of the writer. Cost: two flushes of the disk. */
+kith_status kith_writer_commit_ready(kith_writer *writer, uint32_t max_ms,
+                                     kith_error *err);
 
 void kith_writer_get_stats(const kith_writer *writer, kith_writer_stats *stats);
 
@@ -411,7 +468,8 @@ typedef struct kith_build_opts {
 kith_status kith_writer_build_index(kith_writer *writer, const kith_build_opts *opts,
                                     bool *built, kith_error *err);
 
-/* Stop writing. What was not committed is dropped. NULL is a no-op. */
+/* Stop writing. What was not committed is dropped. NULL is a no-op. Cost: the encoder is
+ * waited for until it has finished some thousand tokens. */
 void kith_writer_close(kith_writer *writer);
 
 /* ---------------------------------------------------------------- reading */

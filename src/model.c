@@ -11,6 +11,11 @@ const char *kith_version(void)
     return "0.1.0";
 }
 
+const char *kith_kernels(void)
+{
+    return kenc_kernel_names();
+}
+
 kith_status kith_model_import(const char *dir, const char *name, const char *out_path,
                               kith_error *err)
 {
@@ -62,6 +67,12 @@ void kith_model_get_info(const kith_model *model, kith_model_info *info)
 kith_status kith_model_verify(const kith_model *model, kith_error *err)
 {
     return kenc_model_verify(model->encoder, err);
+}
+
+kith_status kith_model_test(kith_model *model, kith_model_test_result *result,
+                            kith_error *err)
+{
+    return kenc_model_test(model->encoder, result, err);
 }
 
 kith_status kith_model_encode(kith_model *model, const kith_text *texts, size_t n_texts,

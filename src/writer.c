@@ -13,21 +13,8 @@
 #define MAX_ID_BYTES 4096
 #define MAX_SOURCE_BYTES 4096
 #define LOCK_RETRY_MS 100
-/* Bytes of text that are gathered before they are encoded together. */
-#define ENCODE_BYTES ((size_t)256 << 10)
 
 /* ------------------------------------------------------------------ begin and close */
-
-static bool is_interrupted(const kith_writer *writer)
-{
-    return writer->opts.interrupted != NULL &&
-           writer->opts.interrupted(writer->opts.context);
-}
-
-static kith_status fail_interrupted(kith_error *err)
-{
-    return kbase_fail(err, KITH_INTERRUPTED, "interrupted");
-}
 
 static kith_status take_lock(kith_writer *writer, kith_error *err)
 {
@@ -39,8 +26,8 @@ static kith_status take_lock(kith_writer *writer, kith_error *err)
         writer->opts.on_wait(writer->opts.context, holder);
     }
     while (status == KITH_BUSY && !writer->opts.no_wait) {
-        if (is_interrupted(writer)) {
-            return fail_interrupted(err);
+        if (kith_writer_is_interrupted(writer)) {
+            return kith_fail_interrupted(err);
         }
         nanosleep(&pause, NULL);
         status = kstore_lock_try(writer->collection->path, &writer->lock, &holder, err);
@@ -100,6 +87,7 @@ void kith_writer_close(kith_writer *writer)
     if (writer == NULL) {
         return;
     }
+    kith_encode_queue_free(writer->queue);
     kith_pending_clear(&writer->pending);
     kith_id_set_free(&writer->given);
     kenc_token_list_free(&writer->tokens);
@@ -115,6 +103,8 @@ void kith_writer_close(kith_writer *writer)
 void kith_writer_get_stats(const kith_writer *writer, kith_writer_stats *stats)
 {
     *stats = writer->stats;
+    stats->n_pending = writer->pending.n_records;
+    stats->n_ready = writer->pending.n_records_ready;
 }
 
 /* ------------------------------------------------------------------ adding */
@@ -175,12 +165,30 @@ static uint64_t count_newlines(const char *data, size_t n_bytes)
     return n;
 }
 
+/* "title text", or one of them when the other is empty; data NULL: out of memory. */
+static kith_text join_title(kbase_arena *arena, kith_text title, kith_text text)
+{
+    if (title.n_bytes == 0) {
+        return text;
+    }
+    if (text.n_bytes == 0) {
+        return title;
+    }
+    char *joined = kbase_arena_alloc(arena, title.n_bytes + 1 + text.n_bytes);
+    if (joined != NULL) {
+        memcpy(joined, title.data, title.n_bytes);
+        joined[title.n_bytes] = ' ';
+        memcpy(joined + title.n_bytes + 1, text.data, text.n_bytes);
+    }
+    return (kith_text){ joined, title.n_bytes + 1 + text.n_bytes };
+}
+
 /* Fill in the passages of an operation from the spans of its text. */
 static kith_status fill_passages(kith_writer *writer, const kith_input *input,
                                  const kith_pending_op *op, kbase_hash128 record_hash,
                                  kith_error *err)
 {
-    kbase_arena *arena = &writer->pending.arena;
+    kbase_arena *arena = &op->batch->arena;
     const kith_text text = kbase_arena_copy(arena, input->text);
     const kith_text title = kbase_arena_copy(arena, input->title);
     const kith_text metadata = kbase_arena_copy(arena, input->metadata);
@@ -212,7 +220,7 @@ static kith_status fill_passages(kith_writer *writer, const kith_input *input,
             record->line[1] = line;
             counted = span->last;
         }
-        passage->encoded = kith_join_title(
+        passage->encoded = join_title(
             arena, (kith_text){ title.data, writer->spans.title_bytes }, record->text);
         if (passage->encoded.data == NULL) {
             return kbase_fail_memory(err, record->text.n_bytes);
@@ -273,10 +281,10 @@ static kith_status add_changed(kith_writer *writer, const kith_input *input,
     if (status != KITH_OK) {
         return status;
     }
-    kith_pending_op *op = kith_pending_add(&writer->pending, input->id);
+    kith_pending_op *op = kith_pending_add(&writer->pending, input->id, false);
     size_t n = writer->spans.n;
     if (op != NULL) {
-        op->passages = kbase_arena_alloc(&writer->pending.arena, n * sizeof(*op->passages));
+        op->passages = kbase_arena_alloc(&op->batch->arena, n * sizeof(*op->passages));
     }
     if (op == NULL || op->passages == NULL) {
         return kbase_fail_memory(err, n * sizeof(*op->passages));
@@ -288,10 +296,10 @@ static kith_status add_changed(kith_writer *writer, const kith_input *input,
     if (status == KITH_OK && is_stored) {
         status = find_vectors(op, snapshot, err);
     }
-    op->is_truncated = writer->spans.title_bytes < input->title.n_bytes;
+    op->is_title_cut = writer->spans.title_bytes < input->title.n_bytes;
     for (size_t i = 0; i < n; i++) {
         if (op->passages[i].copy_of == UINT64_MAX) {
-            writer->n_bytes_to_encode += op->passages[i].encoded.n_bytes;
+            op->batch->n_bytes_to_encode += op->passages[i].encoded.n_bytes;
         }
     }
     return status;
@@ -316,22 +324,16 @@ static kith_status compare_stored(const kstore_snapshot *snapshot, kith_text id,
     return status == KITH_NOT_FOUND ? KITH_OK : status;
 }
 
-static void cancel(kith_writer *writer, kith_text id)
-{
-    kith_pending_op *op = kith_pending_find(&writer->pending, id);
-    if (op != NULL) {
-        op->cancelled = true;
-        writer->stats.n_pending -= !op->is_delete;
-    }
-}
-
 kith_status kith_writer_add(kith_writer *writer, const kith_input *input, kith_error *err)
 {
     kbase_hash128 hash;
     kstore_snapshot *snapshot = NULL;
     bool is_stored = false;
     bool is_same = false;
-    kith_status status = check_input(writer, input, err);
+    kith_status status = kith_writer_check(writer, err);
+    if (status == KITH_OK) {
+        status = check_input(writer, input, err);
+    }
     if (status == KITH_OK) {
         status = hash_input(writer, input, &hash, err);
     }
@@ -347,56 +349,53 @@ kith_status kith_writer_add(kith_writer *writer, const kith_input *input, kith_e
         status = compare_stored(snapshot, input->id, hash, &is_stored, &is_same, err);
     }
     if (status == KITH_OK) {
-        cancel(writer, input->id);
+        kith_pending_op *former = kith_pending_find(&writer->pending, input->id);
+        if (former != NULL) {
+            kith_pending_cancel(&writer->pending, former);
+        }
         if (is_same) {
             writer->stats.n_unchanged++;
         } else {
             status = add_changed(writer, input, hash, snapshot, is_stored, err);
-            writer->stats.n_pending += status == KITH_OK;
         }
     }
     kstore_snapshot_end(snapshot);
-    if (status == KITH_OK && writer->n_bytes_to_encode >= ENCODE_BYTES) {
-        status = kith_writer_encode_pending(writer, err);
-    }
-    return status;
+    return status == KITH_OK ? kith_writer_settle(writer, err) : status;
 }
 
 kith_status kith_writer_delete(kith_writer *writer, kith_text id, kith_error *err)
 {
     uint64_t ordinal;
     kstore_snapshot *snapshot = NULL;
-    kith_pending_op *op = kith_pending_find(&writer->pending, id);
-    bool was_pending = op != NULL && !op->is_delete;
-    kith_status status = kstore_snapshot_begin(writer->collection->store, &snapshot, err);
+    kith_status status = kith_writer_check(writer, err);
+    if (status == KITH_OK) {
+        status = kstore_snapshot_begin(writer->collection->store, &snapshot, err);
+    }
     if (status == KITH_OK) {
         status = kstore_find(snapshot, id, 0, &ordinal, err);
     }
     kstore_snapshot_end(snapshot);
-    bool is_stored = status == KITH_OK && (op == NULL || !op->is_delete);
     if (status != KITH_OK && status != KITH_NOT_FOUND) {
         return status;
     }
-    if (!is_stored && !was_pending) {
+    kith_pending_op *former = kith_pending_find(&writer->pending, id);
+    bool is_stored = status == KITH_OK && (former == NULL || !former->is_delete);
+    if (!is_stored && (former == NULL || former->is_delete)) {
         return kbase_fail(err, KITH_NOT_FOUND, "there is no record %.*s",
                           (int)(id.n_bytes < 200 ? id.n_bytes : 200), id.data);
     }
-    cancel(writer, id);
-    if (is_stored) {
-        op = kith_pending_add(&writer->pending, id);
-        if (op == NULL) {
-            return kbase_fail_memory(err, id.n_bytes);
-        }
-        op->is_delete = true;
+    if (former != NULL) {
+        kith_pending_cancel(&writer->pending, former);
     }
-    return KITH_OK;
+    if (is_stored && kith_pending_add(&writer->pending, id, true) == NULL) {
+        return kbase_fail_memory(err, id.n_bytes);
+    }
+    return kith_writer_settle(writer, err);
 }
 
 kith_status kith_writer_prune(kith_writer *writer, kith_text source, kith_error *err)
 {
-    kith_text copy = kbase_arena_copy(&writer->pending.arena, source);
-    if (copy.data == NULL) {
-        return kbase_fail_memory(err, source.n_bytes);
-    }
-    return kbase_buffer_append(&writer->pending.prunes, &copy, sizeof(copy), err);
+    kith_status status = kith_writer_check(writer, err);
+    return status == KITH_OK ? kith_pending_add_prune(&writer->pending, source, err)
+                             : status;
 }

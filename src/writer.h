@@ -4,6 +4,7 @@
 #define KITH_WRITER_H
 
 #include "collection.h"
+#include "encode_queue.h"
 #include "passages.h"
 #include "pending.h"
 
@@ -11,20 +12,25 @@ struct kith_writer {
     kith_collection *collection;
     kith_writer_opts opts;
     kstore_lock *lock;
-    kith_writer_stats stats;
+    kith_writer_stats stats;  /* but for what `pending` counts */
     kith_pending pending;
-    size_t n_bytes_to_encode; /* of pending passages without a vector */
-    size_t n_ops_encoded;     /* operations before this one have their vectors */
+    kith_encode_queue *queue; /* NULL until there is something to encode */
     kith_id_set given;        /* ids added since the writer began */
     kbase_buffer hashed;      /* scratch */
     kenc_token_list tokens;   /* scratch */
     kith_spans spans;         /* scratch */
 };
 
-/* Give every pending passage its vector. KITH_INTERRUPTED when the caller asks. */
-kith_status kith_writer_encode_pending(kith_writer *writer, kith_error *err);
+/* Before anything else that a caller asks for: notes which batches are ready.
+ * Returns KITH_OK; KITH_INVALID after fork(); what encoding has failed with. */
+kith_status kith_writer_check(kith_writer *writer, kith_error *err);
 
-/* "title text", or one of them when the other is empty; data NULL: out of memory. */
-kith_text kith_join_title(kbase_arena *arena, kith_text title, kith_text text);
+/* After something was added: hands a batch that is full to the encoder, and keeps what
+ * is pending within max_pending_bytes. */
+kith_status kith_writer_settle(kith_writer *writer, kith_error *err);
+
+/* Whether the caller asks to stop. */
+bool kith_writer_is_interrupted(const kith_writer *writer);
+kith_status kith_fail_interrupted(kith_error *err);
 
 #endif

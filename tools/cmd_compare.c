@@ -83,7 +83,7 @@ int cmd_compare(int argc, char **argv)
     const option options[] = {
         SWITCH(0, "json", &is_json, "print one JSON object"),
         TEXT(0, "model", "NAME|PATH", &request.name, "instead of the default one"),
-        CHOICE(0, "precision", MODEL_PRECISIONS, &request.precision, "(fp32)"),
+        CHOICE(0, "precision", MODEL_PRECISIONS, &request.precision, "(int8)"),
         COUNT(0, "threads", "N", &request.n_threads, "0: one a processor"),
         END_OF_OPTIONS
     };

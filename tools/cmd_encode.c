@@ -123,7 +123,7 @@ int cmd_encode(int argc, char **argv)
                "another one than the model's; not normalised"),
         TEXT(0, "model", "NAME|PATH", &run.model_asked.name,
              "instead of the default one"),
-        CHOICE(0, "precision", MODEL_PRECISIONS, &run.model_asked.precision, "(fp32)"),
+        CHOICE(0, "precision", MODEL_PRECISIONS, &run.model_asked.precision, "(int8)"),
         COUNT(0, "threads", "N", &run.model_asked.n_threads, "0: one a processor"),
         SWITCH('q', "quiet", &run.is_quiet, "do not tell of texts that were cut"),
         END_OF_OPTIONS

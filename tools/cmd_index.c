@@ -286,6 +286,9 @@ static int check_index(const usage *use, index_run *run, int n_arguments, char *
     if (run->input.max_record == 0) {
         return usage_error(use, "--max-record 0 leaves no record");
     }
+    if (run->in.max_pending_bytes == 0) {
+        return usage_error(use, "--mem 0 leaves no room for a record");
+    }
     run->input.format = (input_format)run->format;
     run->path = argv[1];
     run->n_sources = (size_t)n_arguments - 1;
@@ -306,6 +309,7 @@ static int check_index(const usage *use, index_run *run, int n_arguments, char *
 int cmd_index(int argc, char **argv)
 {
     index_run run = { .input = { .max_record = 16u << 20 },
+                      .in = { .max_pending_bytes = 32u << 20 },
                       .model = MODEL_REQUEST_INIT,
                       .session = SESSION_EMPTY };
     const char **names = run.input.names.given;
@@ -333,8 +337,11 @@ int cmd_index(int argc, char **argv)
              "a FAISS factory string for it"),
         TEXT(0, "model", "NAME|PATH", &run.model.name, "for a new collection"),
         CHOICE(0, "precision", MODEL_PRECISIONS, &run.model.precision,
-               "for a new collection (fp32)"),
-        COUNT(0, "threads", "N", &run.model.n_threads, "0: one a processor"),
+               "for a new collection (int8)"),
+        COUNT(0, "threads", "N", &run.model.n_threads,
+              "to encode with; 0: one a processor"),
+        BYTES(0, "mem", "BYTES", &run.in.max_pending_bytes,
+              "room for what is read and not committed (32M)"),
         SWITCH(0, "no-wait", &run.no_wait, "fail when another process writes"),
         SWITCH(0, "jsonl", &run.in.is_jsonl,
                "print a JSON object after each commit and at\nthe end"),

@@ -1,4 +1,4 @@
-/* kith model: import, list and describe models. */
+/* kith model: import, list, describe and test models. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -60,12 +60,17 @@ static void put_sources(buffer *out, const char *lines)
     put_close(out, '}');
 }
 
-static void put_info(buffer *out, const kith_model_info *info, const char *path)
+static void put_name(buffer *out, const kith_model_info *info, const char *path)
 {
     put_key(out, "name");
     put_text(out, text_of(info->name));
     put_key(out, "path");
     put_text(out, text_of(path));
+}
+
+static void put_info(buffer *out, const kith_model_info *info, const char *path)
+{
+    put_name(out, info, path);
     put_key(out, "fingerprint");
     put_text(out, text_of(info->fingerprint));
     put_numbers(out, info);
@@ -85,12 +90,17 @@ static void put_info(buffer *out, const kith_model_info *info, const char *path)
     put_sources(out, info->sources);
 }
 
-static void show_info(buffer *out, const kith_model_info *info, const char *path)
+static void show_name(buffer *out, const kith_model_info *info, const char *path)
 {
     buffer_print(out, "name         %s\n", info->name);
     buffer_string(out, "file         ");
     output_text(out, text_of(path));
     buffer_print(out, " (%.1f MiB)\n", (double)info->file_bytes / (1 << 20));
+}
+
+static void show_info(buffer *out, const kith_model_info *info, const char *path)
+{
+    show_name(out, info, path);
     buffer_print(out, "fingerprint  %s\n", info->fingerprint);
     buffer_print(out,
                  "vectors      %" PRIu32 " dimensions, pooling %s, %snormalised, %s\n",
@@ -310,19 +320,181 @@ static int model_info(int argc, char **argv)
     return status;
 }
 
+/* ------------------------------------------------------------------ test */
+
+typedef struct model_trial {
+    const char *path;
+    uint32_t n_threads;
+    bool is_json;
+    uint32_t n_texts;  /* 0: none was encoded so far */
+    uint32_t n_tokens;
+    buffer rows; /* JSON: an object for each set of kernels and precision */
+} model_trial;
+
+static void put_result(model_trial *trial, const kith_model_info *info,
+                       const kith_model_test_result *result)
+{
+    buffer *out = &trial->rows;
+    if (trial->is_json) {
+        put_open(out, '{');
+        put_key(out, "kernels");
+        put_text(out, text_of(info->kernels));
+        put_key(out, "precision");
+        put_text(out, text_of(precision_name(info)));
+        put_key(out, "equal");
+        put_bool(out, result->is_equal);
+        put_key(out, "largest_difference");
+        put_real(out, result->largest_difference);
+        put_key(out, "cosine_to_fp32");
+        put_real(out, result->cosine);
+        put_key(out, "tokens_per_second");
+        put_real(out, result->tokens_per_second);
+        put_close(out, '}');
+    } else {
+        if (trial->n_texts == 0) {
+            buffer_print(out, "texts        %" PRIu32 ", %" PRIu32 " tokens\n\n",
+                         result->n_texts, result->n_tokens);
+            buffer_print(out, "%-12s %-10s %10s %15s %10s\n", "kernels", "precision",
+                         "difference", "cosine to fp32", "tokens/s");
+        }
+        buffer_print(out, "%-12s %-10s %10.3g %15.6f %10.0f\n", info->kernels,
+                     precision_name(info), result->largest_difference, result->cosine,
+                     result->tokens_per_second);
+        output_flush(out); /* the slowest kernels take seconds */
+    }
+    trial->n_texts = result->n_texts;
+    trial->n_tokens = result->n_tokens;
+}
+
+/* One set of kernels in one precision. */
+static int test_one(model_trial *trial, const char *kernels, kith_precision precision)
+{
+    kith_error err;
+    kith_model *model = NULL;
+    kith_model_opts opts = KITH_MODEL_OPTS_INIT;
+    opts.precision = precision;
+    opts.n_threads = trial->n_threads;
+    opts.cpu = kernels;
+    kith_status status = kith_model_open(trial->path, &opts, &model, &err);
+    if (status == KITH_OK) {
+        kith_model_info info;
+        kith_model_test_result result;
+        kith_model_get_info(model, &info);
+        status = kith_model_test(model, &result, &err);
+        if (result.n_texts > 0) {
+            put_result(trial, &info, &result);
+        }
+    }
+    kith_model_close(model);
+    return status == KITH_OK ? EXIT_DONE : report(&err, SUBJECT_ENVIRONMENT);
+}
+
+/* What KITH_CPU asks for, or all that this CPU offers. */
+static int test_kernels(model_trial *trial)
+{
+    const char *all = models_cpu() != NULL ? models_cpu() : kith_kernels();
+    int status = EXIT_DONE;
+    while (*all != '\0') {
+        const size_t length = strcspn(all, " ");
+        char *kernels = format_string("%.*s", (int)length, all);
+        for (int p = KITH_PRECISION_FP32; p <= KITH_PRECISION_INT8; p++) {
+            const int one = test_one(trial, kernels, (kith_precision)p);
+            status = one == EXIT_DONE ? status : one;
+        }
+        free(kernels);
+        all += length + (all[length] == ' ');
+    }
+    return status;
+}
+
+static int test_model(model_trial *trial, const kith_model *model)
+{
+    kith_error err;
+    kith_model_info info;
+    kith_model_get_info(model, &info);
+    if (kith_model_verify(model, &err) != KITH_OK) {
+        return report(&err, SUBJECT_ENVIRONMENT);
+    }
+    if (!trial->is_json) {
+        show_name(&trial->rows, &info, trial->path);
+        buffer_string(&trial->rows, "checksums    good\n");
+        output_flush(&trial->rows);
+        return test_kernels(trial);
+    }
+    int status = test_kernels(trial);
+    buffer out = BUFFER_EMPTY;
+    buffer_string(&out, "{\"v\":1");
+    put_name(&out, &info, trial->path);
+    put_key(&out, "ok");
+    put_bool(&out, status == EXIT_DONE);
+    put_key(&out, "threads");
+    put_count(&out, trial->n_threads);
+    put_key(&out, "texts");
+    put_count(&out, trial->n_texts);
+    put_key(&out, "tokens");
+    put_count(&out, trial->n_tokens);
+    put_key(&out, "tests");
+    put_open(&out, '[');
+    buffer_append(&out, trial->rows.data, trial->rows.size);
+    buffer_string(&out, "]}\n");
+    output_write(&out);
+    buffer_free(&out);
+    return status;
+}
+
+static int model_test(int argc, char **argv)
+{
+    model_trial trial = { .n_threads = 1, .rows = BUFFER_EMPTY };
+    const option options[] = {
+        SWITCH(0, "json", &trial.is_json, "print one JSON object"),
+        COUNT(0, "threads", "N", &trial.n_threads, "(1) 0: one a processor"),
+        END_OF_OPTIONS
+    };
+    const usage use = {
+        "model test", "[NAME|PATH] [options]",
+        "Check a model file, the default one if none is named, and whether this "
+        "machine\ngives the vectors that it should: with all kernels, or those of "
+        "KITH_CPU.",
+        options
+    };
+    int n_arguments;
+    int status = options_parse(&use, argc, argv, &n_arguments);
+    if (status != GO_ON) {
+        return status;
+    }
+    if (n_arguments > 1) {
+        return usage_error(&use, "one model at most");
+    }
+    kith_model *model = NULL;
+    char *path = NULL;
+    model_request request = MODEL_REQUEST_INIT;
+    request.name = n_arguments == 1 ? argv[1] : NULL;
+    request.n_threads = 1;
+    status = models_open_path(&request, &model, &path);
+    if (status == EXIT_DONE) {
+        trial.path = path;
+        status = test_model(&trial, model);
+    }
+    buffer_free(&trial.rows);
+    kith_model_close(model);
+    free(path);
+    return status;
+}
+
 int cmd_model(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
     } forms[] = { { "import", model_import }, { "list", model_list },
-                  { "info", model_info } };
+                  { "info", model_info },     { "test", model_test } };
     const option options[] = { END_OF_OPTIONS };
     const usage use = {
         "model",
         "import FOLDER [--name NAME]\nlist [--json]\n"
-        "info [NAME|PATH] [--json]",
-        "Import, list and describe models. Each form has a --help of its own.", options
+        "info [NAME|PATH] [--json]\ntest [NAME|PATH] [--json] [--threads N]",
+        "Import, list, describe and test models. Each form has a --help of its own.",
+        options
     };
     for (size_t i = 0; argc > 1 && i < sizeof(forms) / sizeof(forms[0]); i++) {
         if (strcmp(argv[1], forms[i].name) == 0) {
@@ -332,5 +504,5 @@ int cmd_model(int argc, char **argv)
     int n_arguments;
     int status = options_parse(&use, argc, argv, &n_arguments);
     return status != GO_ON ? status
-                           : usage_error(&use, "import, list or info is needed");
+                           : usage_error(&use, "import, list, info or test is needed");
 }

@@ -11,7 +11,7 @@
 #include "text.h"
 
 #define COMMIT_RECORDS 4096
-#define COMMIT_SECONDS 2.0
+#define COMMIT_MS 2000
 
 static void show_progress(const ingest *in)
 {
@@ -28,16 +28,15 @@ static bool fail(ingest *in, const kith_error *err)
     return false;
 }
 
-bool ingest_commit(ingest *in)
+/* After each call of the library that may have committed. */
+static bool note_commits(ingest *in)
 {
-    kith_error err;
     kith_writer_stats stats;
-    if (kith_writer_commit(in->writer, &err) != KITH_OK) {
-        return fail(in, &err);
-    }
-    in->committed_at = seconds_now();
     kith_writer_get_stats(in->writer, &stats);
-    if (in->is_jsonl && stats.n_committed > in->n_announced) {
+    if (stats.n_committed > in->n_committed || stats.n_pending == 0) {
+        in->committed_at = seconds_now();
+    }
+    if (in->is_jsonl && stats.n_committed > in->n_committed) {
         buffer line = BUFFER_EMPTY;
         put_open(&line, '{');
         put_key(&line, "v");
@@ -50,22 +49,53 @@ bool ingest_commit(ingest *in)
             in->failure = EXIT_ENVIRONMENT;
         }
         buffer_free(&line);
-        in->n_announced = stats.n_committed;
     }
+    in->n_committed = stats.n_committed;
     return in->failure == EXIT_DONE;
+}
+
+static uint64_t count_pending(const ingest *in)
+{
+    kith_writer_stats stats;
+    kith_writer_get_stats(in->writer, &stats);
+    return stats.n_pending;
+}
+
+/* Commit what is encoded; wait up to `max_ms` if that is less than a commit takes. */
+static bool commit_ready(ingest *in, uint32_t max_ms)
+{
+    kith_error err;
+    if (kith_writer_commit_ready(in->writer, max_ms, &err) != KITH_OK) {
+        return fail(in, &err);
+    }
+    return note_commits(in);
 }
 
 static bool commit_when_due(ingest *in)
 {
     kith_writer_stats stats;
-    kith_writer_get_stats(in->writer, &stats);
-    if (stats.n_pending == 0) {
-        in->committed_at = seconds_now();
-        return true;
+    if (!note_commits(in)) {
+        return false;
     }
-    return (stats.n_pending < COMMIT_RECORDS &&
-            seconds_now() - in->committed_at < COMMIT_SECONDS) ||
-           ingest_commit(in);
+    kith_writer_get_stats(in->writer, &stats);
+    return (stats.n_ready < COMMIT_RECORDS &&
+            seconds_now() - in->committed_at < COMMIT_MS / 1000.0) ||
+           commit_ready(in, 0);
+}
+
+bool ingest_commit(ingest *in)
+{
+    kith_error err;
+    while (count_pending(in) > 0) {
+        if (!commit_ready(in, COMMIT_MS)) {
+            return false;
+        }
+    }
+    /* What is left is deletions. */
+    if (kith_writer_commit(in->writer, &err) != KITH_OK) {
+        return fail(in, &err);
+    }
+    return note_commits(in);
 }
 
 /* ------------------------------------------------------------------ the sink */
@@ -107,10 +137,11 @@ static bool on_record(void *context, const kith_input *record)
     return commit_when_due(in);
 }
 
+/* There is time to wait for the encoder. */
 static bool on_idle(void *context)
 {
     ingest *in = context;
-    return commit_when_due(in);
+    return count_pending(in) == 0 || commit_ready(in, COMMIT_MS);
 }
 
 static void on_progress(void *context, uint64_t n_bytes)
@@ -138,6 +169,7 @@ kith_writer_opts ingest_writer_opts(ingest *in)
     opts.on_wait = session_tell_wait;
     opts.interrupted = on_question;
     opts.context = in;
+    opts.max_pending_bytes = in->max_pending_bytes;
     return opts;
 }
 

@@ -1,5 +1,5 @@
-/* Writing records into a collection as they are read: commits, counts, what was
- * skipped. */
+/* Writing records into a collection as they are read: commits while more is read and
+ * encoded, counts, what was skipped. */
 #ifndef KITH_TOOLS_INGEST_H
 #define KITH_TOOLS_INGEST_H
 
@@ -20,6 +20,7 @@ typedef struct skipped {
 typedef struct ingest {
     kith_writer *writer;
     bool is_jsonl; /* print a line after each commit */
+    uint64_t max_pending_bytes; /* as in kith_writer_opts */
     int failure;   /* exit status of what stopped us, else EXIT_DONE */
     uint64_t n_read;
     uint64_t n_refused;
@@ -27,7 +28,7 @@ typedef struct ingest {
     uint64_t n_bytes_now;    /* of this one */
     uint64_t n_bytes_in_all; /* 0: unknown */
     double committed_at;
-    uint64_t n_announced;
+    uint64_t n_committed;
     skipped *skipped;
     size_t n_skipped;
     size_t capacity;
@@ -38,7 +39,8 @@ input_sink ingest_sink(ingest *in);
 /* The writer's options that belong to it. */
 kith_writer_opts ingest_writer_opts(ingest *in);
 
-/* Make durable what was added so far and say so. False: see failure. */
+/* Make durable everything that was added and deleted so far, step by step, and say so.
+ * False: see failure. */
 bool ingest_commit(ingest *in);
 void ingest_free(ingest *in);
 

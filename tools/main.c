@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "host_cpu.h"
+#include "faiss_settings.h"
 #include "output.h"
 
 typedef struct command {
@@ -25,7 +25,7 @@ static const command commands[] = {
     { "encode", cmd_encode, "turn texts into vectors" },
     { "compare", cmd_compare, "print how similar sentences are" },
     { "tokens", cmd_tokens, "show the word pieces of a text" },
-    { "model", cmd_model, "import, list and describe models" },
+    { "model", cmd_model, "import, list, describe and test models" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -59,7 +59,8 @@ static int print_version(void)
     printf("kith %d.%d.%d\n", KITH_VERSION_MAJOR, KITH_VERSION_MINOR,
            KITH_VERSION_PATCH);
     printf("library  %s\n", kith_version());
-    printf("kernels  %s\n", cpu_kernels());
+    const char *kernels = kith_kernels();
+    printf("kernels  %s\n", kernels[0] != '\0' ? kernels : "none");
     printf("formats  collection 0, model 1\n");
     return EXIT_DONE;
 }
@@ -131,7 +132,7 @@ int main(int argc, char **argv)
 {
     hold_standard_streams();
     setlocale(LC_CTYPE, "C.UTF-8"); /* for wcwidth(): what we print is UTF-8 */
-    cpu_tell_libraries();
+    faiss_settings_apply();
     signals_handle(SIGNAL_EXITS);
     return output_finish(run(argc, argv));
 }

@@ -104,10 +104,10 @@ void *kbase_arena_alloc(kbase_arena *arena, size_t n_bytes)
         }
         *block = (struct kbase_arena_block){ arena->blocks, 0, capacity };
         arena->blocks = block;
+        arena->n_bytes += total;
     }
     void *piece = (char *)block->data + block->n_used;
     block->n_used += wanted;
-    arena->n_bytes += wanted;
     return piece;
 }
 

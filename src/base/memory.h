@@ -39,7 +39,7 @@ void kbase_buffer_free(kbase_buffer *buffer);
 /* Many small pieces that are released together. Start from KBASE_ARENA_INIT. */
 typedef struct kbase_arena {
     struct kbase_arena_block *blocks; /* the newest first */
-    size_t n_bytes; /* allocated so far */
+    size_t n_bytes; /* of all blocks */
 } kbase_arena;
 
 #define KBASE_ARENA_INIT { NULL, 0 }

@@ -12,7 +12,7 @@ section() {
         <<<"$plain"
 }
 for command in index search get list delete status encode compare tokens \
-    "model import" "model list" "model info"; do
+    "model import" "model list" "model info" "model test"; do
     # shellcheck disable=SC2086
     run kith help $command
     is_status 0 "help $command"

@@ -61,6 +61,67 @@ err_has '--model' "says what to do"
 run kith model info nobody
 is_status 4 "a model that is not there"
 
+# ---------------------------------------------------------------- test
+kernels=$(kith --version | sed -n 's/^kernels  //p')
+run kith model test second --json
+is_status 0 "model test NAME"
+out_json 'd[0]["v"] == 1 and d[0]["name"] == "second" and d[0]["ok"]' "all is well"
+out_json "[t['kernels'] + ' ' + t['precision'] for t in d[0]['tests']]
+          == [k + ' ' + p for k in '$kernels'.split() for p in ('fp32', 'int8')]" \
+    "all kernels of --version, both precisions"
+out_json 'all(t["equal"] and t["largest_difference"] == 0 for t in d[0]["tests"])' \
+    "the same bits"
+out_json 'd[0]["texts"] == 16 and d[0]["tokens"] > 100 and d[0]["threads"] == 1' \
+    "how much was encoded"
+out_json 'all(t["tokens_per_second"] > 0 for t in d[0]["tests"])' "and how fast"
+out_json 'all(t["cosine_to_fp32"] == 1 if t["precision"] == "fp32"
+          else 0.999 < t["cosine_to_fp32"] < 1 for t in d[0]["tests"])' \
+    "how far int8 is from fp32"
+run env KITH_CPU=portable "$KITH_PROGRAM" model test "$KITH_HOME/models/second.kmodel" \
+    --threads 2
+is_status 0 "model test PATH with KITH_CPU"
+check "one line for each precision" \
+    test "$(grep -c '^portable ' "$out") $(grep -c '^avx' "$out")" = "2 0"
+out_has '^portable +int8 +0 +0\.[0-9]{6} +[0-9]+$' "its difference is 0"
+err_is_empty "nothing is reported"
+# bent FILE BYTE...: second.kmodel with bytes of its self-test inverted; with all checksums
+# made anew, as import would have written a wrong vector.
+bent() {
+    python3 - "$KITH_HOME/models/second.kmodel" "$@" <<'END'
+import ctypes, struct, sys
+hash64 = ctypes.CDLL("libxxhash.so.0").XXH3_64bits
+hash64.argtypes, hash64.restype = [ctypes.c_char_p, ctypes.c_size_t], ctypes.c_uint64
+model = bytearray(open(sys.argv[1], "rb").read())
+entry, end = 216 + 8 * 24, 216 + 9 * 24
+offset, n_bytes = struct.unpack_from("<QQ", model, entry)
+for byte in sys.argv[4:]:
+    model[offset + int(byte)] ^= 1
+if sys.argv[3] == "sealed":
+    section = bytes(model[offset:offset + n_bytes])
+    struct.pack_into("<Q", model, entry + 16, hash64(section, n_bytes))
+    struct.pack_into("<Q", model, end, hash64(bytes(model[:end]), end))
+open(sys.argv[2], "wb").write(model)
+END
+}
+bent bent.kmodel open 64
+run kith model test ./bent.kmodel --json
+is_status 5 "a damaged self-test"
+err_has 'section 8 is damaged' "is named"
+out_is_empty "and nothing is tested"
+run kith compare a b --model ./bent.kmodel
+is_status 0 "other commands do not read it"
+bent wrong.kmodel sealed 64
+run env KITH_CPU=portable "$KITH_PROGRAM" model test ./wrong.kmodel --json
+is_status 5 "kernels that give another vector"
+err_has 'kernels portable give other fp32 vectors' "are named"
+out_json '[t["equal"] for t in d[0]["tests"]] == [False, True] and not d[0]["ok"]' \
+    "and the precision"
+out_json '0 < d[0]["tests"][0]["largest_difference"] < 1e-6' "and by how much"
+run env KITH_CPU=portable "$KITH_PROGRAM" model test ./wrong.kmodel
+is_status 5 "the same for people"
+run kith model test
+is_status 4 "model test with several models, none of them the default one"
+
 # ---------------------------------------------------------------- kernels
 run env KITH_CPU=portable "$KITH_PROGRAM" model info second
 out_has '^kernels +portable$' "KITH_CPU"
@@ -89,9 +150,9 @@ is_status 5 "another model is refused"
 err_has 'made with' "says why"
 run kith index c.kith r.jsonl --model "$KITH_HOME/models/other.kmodel"
 is_status 5 "by index too"
-run kith index c.kith r.jsonl --precision fp32
-is_status 0 "the precision of the collection"
 run kith index c.kith r.jsonl --precision int8
+is_status 0 "the precision of the collection"
+run kith index c.kith r.jsonl --precision fp32
 is_status 5 "another precision is refused"
 mv "$KITH_HOME/models/renamed.kmodel" ./elsewhere.kmodel
 run kith search c.kith one

@@ -4,11 +4,14 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 use_real_model
 
-run kith compare "Today is a sunny day" "The weather today is beautiful" \
-    "It's raining!" "Dogs are awesome"
+run kith compare --precision fp32 "Today is a sunny day" \
+    "The weather today is beautiful" "It's raining!" "Dogs are awesome"
 out_is "four sentences" <<<$'0.7344\n0.4180\n0.1060'
-run kith compare "The kids play in the park." "The play was for kids in the park."
+run kith compare --precision fp32 "The kids play in the park." \
+    "The play was for kids in the park."
 out_is "the order of words counts" <<<0.6849
+run kith compare "Today is a sunny day" "The weather today is beautiful"
+out_is "int8, the default, gives the same everywhere" <<<0.7283
 
 cat >faq.jsonl <<'END'
 {"question": "How do I get a replacement Medicare card?", "answer": "One."}
@@ -17,7 +20,7 @@ cat >faq.jsonl <<'END'
 {"question": "Will my Medicare premiums be higher because of my higher income?", "answer": "Four."}
 {"question": "What is Medicare and who can get it?", "answer": "Five."}
 END
-run kith index faq.kith faq.jsonl
+run kith index faq.kith faq.jsonl --precision fp32
 is_status 0 "five questions"
 run kith search faq.kith "Do I need to pay more after a raise?" -k 1 --show answer
 out_is "the one on higher income, and its answer" <<'END'

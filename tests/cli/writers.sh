@@ -28,6 +28,35 @@ out_json 'all(b["committed"] - a["committed"] <= 4096
           for a, b in zip([{"committed": 0}] + d, d[:-1]))' \
     "at most 4,096 at a time"
 
+# ---------------------------------------------------------------- little memory
+run kith index lines.kith lines.txt --format lines --jsonl --mem 64K
+is_status 0 "10,000 lines with little memory"
+out_json 'len(d) > 3 and d[-2]["committed"] == d[-1]["indexed"] == 10000' \
+    "are all committed"
+for collection in many lines; do
+    kith list "$collection.kith" >"$collection.ids"
+    kith search "$collection.kith" "Line 7 of a text." -k 100 --exact --jsonl \
+        >"$collection.hits"
+done
+check "and are the same as with much" cmp many.ids lines.ids
+check "with the same vectors" cmp many.hits lines.hits
+python3 -c 'import json
+for i in range(3000):
+    print(json.dumps({"id": str(i), "text": "Line %d." % i, "long": "x" * 20000}))' \
+    >large.jsonl
+if ldd "$KITH_PROGRAM" | grep -q libasan; then
+    skip "--mem bounds the memory" "freed memory is kept under AddressSanitizer"
+else
+    run_measured "$KITH_PROGRAM" index large.kith large.jsonl --mem 2M
+    is_status 0 "60 MB of records"
+    check "--mem bounds the memory ($peak_kib KiB)" test "$peak_kib" -lt 40000
+fi
+rm large.jsonl
+for size in 0 1X -1 ''; do
+    run kith index many.kith lines.txt --mem "$size"
+    is_status 2 "--mem '$size'"
+done
+
 # ---------------------------------------------------------------- a slow source
 mkfifo feed
 "$KITH_PROGRAM" index slow.kith - --source log --format lines --jsonl \

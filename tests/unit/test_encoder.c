@@ -281,7 +281,7 @@ static void every_damage_of_a_kmodel_is_found(void **state)
         assert_status(KITH_CORRUPT, kenc_model_open(path, &opts, &model, &error));
     }
     unsigned n_found = 0;
-    for (size_t i = 0; i < n; i += i < 400 ? 1 : 997) {
+    for (size_t i = 0; i < n; i += i < sizeof(kenc_header) ? 1 : 997) {
         data[i] ^= 1 << (i % 8);
         write_file(path, data, n);
         data[i] ^= 1 << (i % 8);
@@ -295,7 +295,7 @@ static void every_damage_of_a_kmodel_is_found(void **state)
         /* Only the padding between sections carries nothing. */
         assert_true(status != KITH_OK || data[i] == 0);
     }
-    assert_true(n_found > 368);
+    assert_true(n_found > sizeof(kenc_header));
     free(path);
     free(data);
 }

@@ -269,6 +269,31 @@ static void the_cursor_sees_every_record_once(void **state)
     kith_collection_close(c);
 }
 
+/* An empty text has a vector, too, though there are no bytes to encode. */
+static void an_empty_text_can_stand_alone(void **state)
+{
+    (void)state;
+    kith_error error;
+    kith_writer_stats stats;
+    kith_collection *c = open_collection(true);
+    kith_writer *writer = begin(c);
+    add(writer, "empty", "");
+    assert_ok(kith_writer_commit(writer, &error));
+    kith_writer_get_stats(writer, &stats);
+    assert_int_equal(stats.n_encoded, 1);
+    kith_writer_close(writer);
+    float vector[48];
+    const kith_text empty = text_of("");
+    assert_ok(kith_model_encode(model, &empty, 1, KITH_POOLING_DEFAULT, vector, NULL,
+                                &error));
+    const kith_query query = { .vector = vector };
+    kith_results *results = NULL;
+    assert_ok(kith_search(c, &query, 1, NULL, &results, &error));
+    assert_true(fabs((double)kith_results_at(results, 0)->hits[0].score - 1.0) < 1e-3);
+    kith_results_free(results);
+    kith_collection_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup(bad_input_is_refused_and_nothing_is_lost, collection_fresh),
         cmocka_unit_test_setup(passages_know_their_place_in_the_source, collection_fresh),
         cmocka_unit_test_setup(the_cursor_sees_every_record_once, collection_fresh),
+        cmocka_unit_test_setup(an_empty_text_can_stand_alone, collection_fresh),
     };
     return cmocka_run_group_tests(tests, collection_set_up, collection_tear_down);
 }
