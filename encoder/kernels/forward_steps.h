@@ -208,14 +208,28 @@ static void pack_values(const float *values, size_t ld, size_t m, size_t head,
     }
 }
 
+#define ANY 0x1p100f, 0x1p100f, 0x1p100f, 0x1p100f
+#define NONE -0x1p100f, -0x1p100f, -0x1p100f, -0x1p100f
+
+/* The highest scores of 16 keys of which the first n_keys are there: those behind weigh
+ * nothing. */
+KV_INLINE kv16 ceiling_of(size_t n_keys)
+{
+    static const float ceilings[2 * KV_LANES] = { ANY, ANY, ANY, ANY,
+                                                  NONE, NONE, NONE, NONE };
+    return kv_load(ceilings + KV_LANES - n_keys);
+}
+
+#undef ANY
+#undef NONE
+
 /* s[0 .. m) -> exp(scale * (s - largest)); returns the sum. The lanes behind m, up to the
  * next multiple of 16, add 2^-125 each: nothing, beside a sum of at least 1. */
 KV_INLINE float softmax_row(float *s, size_t m, float scale)
 {
     size_t padded = (m + KV_LANES - 1) / KV_LANES * KV_LANES;
-    for (size_t c = m; c < padded; c++) {
-        s[c] = -0x1p100f;
-    }
+    float *tail = s + padded - KV_LANES;
+    kv_store(tail, kv_min(kv_load(tail), ceiling_of(m + KV_LANES - padded)));
     kv16 largest = kv_load(s);
     for (size_t c = KV_LANES; c < padded; c += KV_LANES) {
         largest = kv_max(largest, kv_load(s + c));

@@ -377,9 +377,6 @@ KV_INLINE float quantize_query(const head8 *h, const float *query, uint8_t *byte
 KV_INLINE int32_t softmax8(const head8 *h, size_t i, float scale)
 {
     int32_t *scores = h->scores + i * h->n_keys;
-    for (size_t c = h->m; c < h->n_keys; c++) {
-        scores[c] = -(1 << 30);
-    }
     kv16i largest = kvi_load(scores);
     for (size_t c = KV_LANES; c < h->n_keys; c += KV_LANES) {
         largest = kvi_max(largest, kvi_load(scores + c));
@@ -397,6 +394,21 @@ KV_INLINE int32_t softmax8(const head8 *h, size_t i, float scale)
     return kvi_sum(sum);
 }
 
+#define ANY INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX
+#define NONE -(1 << 30), -(1 << 30), -(1 << 30), -(1 << 30)
+
+/* The highest scores of a panel of which n_keys keys are there: those behind weigh 0. (A
+ * scalar store before the vector is loaded would stall it.) */
+KV_INLINE kv16i ceiling8_of(size_t n_keys)
+{
+    static const int32_t ceilings[2 * KV_LANES] = { ANY, ANY, ANY, ANY,
+                                                    NONE, NONE, NONE, NONE };
+    return kvi_load(ceilings + KV_LANES - (n_keys < KV_LANES ? n_keys : KV_LANES));
+}
+
+#undef ANY
+#undef NONE
+
 /* `rows` query rows, a constant at every call. */
 KV_INLINE void attend(const head8 *h, const float *queries, size_t ldq, float *out,
                       size_t ldo, const size_t rows)
@@ -411,9 +423,11 @@ KV_INLINE void attend(const head8 *h, const float *queries, size_t ldq, float *o
         sum_products(h->queries, h->width, h->keys + key * h->width, 0, h->width, sum, rows,
                      1);
         kv16i bias = kvi_load(h->bias + key);
+        kv16i ceiling = ceiling8_of(h->m - key);
         UNROLL
         for (size_t i = 0; i < rows; i++) {
-            kvi_store(h->scores + i * h->n_keys + key, kvi_add(sum[i][0], bias));
+            kvi_store(h->scores + i * h->n_keys + key,
+                      kvi_min(kvi_add(sum[i][0], bias), ceiling));
         }
     }
     float inverse[TILE8_ROWS];
@@ -451,6 +465,11 @@ static void attention8(const float *qkv, size_t ldq, size_t part, size_t m, size
             attend(&h, queries + row * ldq, ldq, out + row * ldo + i * width, ldo,
                    TILE8_ROWS);
         }
+#if TILE8_ROWS > 4
+        for (; row + 4 <= m; row += 4) {
+            attend(&h, queries + row * ldq, ldq, out + row * ldo + i * width, ldo, 4);
+        }
+#endif
         for (; row + 2 <= m; row += 2) {
             attend(&h, queries + row * ldq, ldq, out + row * ldo + i * width, ldo, 2);
         }
