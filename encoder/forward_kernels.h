@@ -1,8 +1,9 @@
 /* The steps of the forward pass, one table of functions an instruction set.
  *
  * All matrices are row-major floats; widths are padded to a multiple of 64 with zeros, so
- * that no step has a tail. Every output is one sum over k in ascending order that starts
- * at the bias; sums over a row use 16 partial sums by index mod 16 and a fixed tree. So
+ * that no step has a tail. In fp32 every output is one sum over k in ascending order that
+ * starts at the bias, in int8 the sum of a group of columns is exact and the groups follow
+ * each other; sums over a row use 16 partial sums by index mod 16 and a fixed tree. So
  * the bits are the same from every table, and a row's result depends on that row alone
  * (in attention: on the rows of its text alone). */
 #ifndef KENC_FORWARD_KERNELS_H

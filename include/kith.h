@@ -114,8 +114,8 @@ typedef enum kith_pooling {
 typedef enum kith_precision {
     KITH_PRECISION_DEFAULT = 0, /* int8 */
     KITH_PRECISION_FP32 = 1,    /* within 2e-5 of the reference implementation */
-    KITH_PRECISION_INT8 = 2     /* products of 8 bits: two to four times as fast; the cosine
-                                 * to fp32's vector is 0.9994 on average */
+    KITH_PRECISION_INT8 = 2     /* products of 8 bits: 3 times as fast with VNNI, 1.25
+                                 * times with AVX2 alone; mean cosine to fp32 0.9994 */
 } kith_precision;
 
 typedef struct kith_model_opts {
