@@ -151,13 +151,15 @@ static kith_status open_if(const char *path, const kith_collection_model *made_w
 int models_open_for(const kith_collection_model *made_with,
                     const model_request *request, kith_model **model)
 {
-    if (request->name != NULL) {
-        return models_open(request, model);
-    }
     if (request->precision >= 0 &&
         (kith_precision)(request->precision + 1) != made_with->precision) {
         message("the collection was made with another precision");
         return EXIT_DATA;
+    }
+    if (request->name != NULL) {
+        model_request same = *request;
+        same.precision = (int)made_with->precision - 1;
+        return models_open(&same, model);
     }
     char *folder = models_folder();
     if (folder == NULL) {

@@ -154,6 +154,10 @@ run kith index c.kith r.jsonl --precision int8
 is_status 0 "the precision of the collection"
 run kith index c.kith r.jsonl --precision fp32
 is_status 5 "another precision is refused"
+run kith index exact.kith r.jsonl --precision fp32 \
+    --model "$KITH_HOME/models/renamed.kmodel"
+run kith search exact.kith one --model "$KITH_HOME/models/renamed.kmodel"
+is_status 0 "a model given by its path takes the collection's precision"
 mv "$KITH_HOME/models/renamed.kmodel" ./elsewhere.kmodel
 run kith search c.kith one
 is_status 4 "the collection's model is not there"
