@@ -21,11 +21,6 @@ static const char *pooling_name(kith_pooling pooling)
                                                               : "unknown";
 }
 
-static const char *precision_name(const kith_model_info *info)
-{
-    return info->precision == KITH_PRECISION_INT8 ? "int8" : "fp32";
-}
-
 static void put_numbers(buffer *out, const kith_model_info *info)
 {
     const struct {
@@ -77,7 +72,7 @@ static void put_info(buffer *out, const kith_model_info *info, const char *path)
     put_key(out, "pooling");
     put_text(out, text_of(pooling_name(info->pooling)));
     put_key(out, "precision");
-    put_text(out, text_of(precision_name(info)));
+    put_text(out, text_of(models_precision_name(info->precision)));
     put_key(out, "normalizes");
     put_bool(out, info->normalizes);
     put_key(out, "has_pooler");
@@ -105,7 +100,7 @@ static void show_info(buffer *out, const kith_model_info *info, const char *path
     buffer_print(out,
                  "vectors      %" PRIu32 " dimensions, pooling %s, %snormalised, %s\n",
                  info->dim, pooling_name(info->pooling), info->normalizes ? "" : "not ",
-                 precision_name(info));
+                 models_precision_name(info->precision));
     buffer_print(out, "texts        up to %" PRIu32 " tokens of %" PRIu32 "%s\n",
                  info->max_tokens, info->vocabulary,
                  info->lowercases ? ", lower case" : "");
@@ -278,6 +273,19 @@ static int model_list(int argc, char **argv)
     return status;
 }
 
+/* Open the model that the arguments name, or the default one. */
+static int open_argument(const usage *use, int n_arguments, char **argv,
+                         uint32_t n_threads, kith_model **model, char **path)
+{
+    model_request request = MODEL_REQUEST_INIT;
+    if (n_arguments > 1) {
+        return usage_error(use, "one model at most");
+    }
+    request.name = n_arguments == 1 ? argv[1] : NULL;
+    request.n_threads = n_threads;
+    return models_open_path(&request, model, path);
+}
+
 static int model_info(int argc, char **argv)
 {
     bool is_json = false;
@@ -293,14 +301,9 @@ static int model_info(int argc, char **argv)
     if (status != GO_ON) {
         return status;
     }
-    if (n_arguments > 1) {
-        return usage_error(&use, "one model at most");
-    }
     kith_model *model = NULL;
     char *path = NULL;
-    model_request request = MODEL_REQUEST_INIT;
-    request.name = n_arguments == 1 ? argv[1] : NULL;
-    status = models_open_path(&request, &model, &path);
+    status = open_argument(&use, n_arguments, argv, 0, &model, &path);
     if (status == EXIT_DONE) {
         kith_model_info info;
         buffer out = BUFFER_EMPTY;
@@ -340,7 +343,7 @@ static void put_result(model_trial *trial, const kith_model_info *info,
         put_key(out, "kernels");
         put_text(out, text_of(info->kernels));
         put_key(out, "precision");
-        put_text(out, text_of(precision_name(info)));
+        put_text(out, text_of(models_precision_name(info->precision)));
         put_key(out, "equal");
         put_bool(out, result->is_equal);
         put_key(out, "largest_difference");
@@ -358,8 +361,8 @@ static void put_result(model_trial *trial, const kith_model_info *info,
                          "difference", "cosine to fp32", "tokens/s");
         }
         buffer_print(out, "%-12s %-10s %10.3g %15.6f %10.0f\n", info->kernels,
-                     precision_name(info), result->largest_difference, result->cosine,
-                     result->tokens_per_second);
+                     models_precision_name(info->precision), result->largest_difference,
+                     result->cosine, result->tokens_per_second);
         output_flush(out); /* the slowest kernels take seconds */
     }
     trial->n_texts = result->n_texts;
@@ -462,15 +465,9 @@ static int model_test(int argc, char **argv)
     if (status != GO_ON) {
         return status;
     }
-    if (n_arguments > 1) {
-        return usage_error(&use, "one model at most");
-    }
     kith_model *model = NULL;
     char *path = NULL;
-    model_request request = MODEL_REQUEST_INIT;
-    request.name = n_arguments == 1 ? argv[1] : NULL;
-    request.n_threads = 1;
-    status = models_open_path(&request, &model, &path);
+    status = open_argument(&use, n_arguments, argv, 1, &model, &path);
     if (status == EXIT_DONE) {
         trial.path = path;
         status = test_model(&trial, model);

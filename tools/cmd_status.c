@@ -3,15 +3,11 @@
 
 #include "cli.h"
 #include "json_write.h"
+#include "models.h"
 #include "options.h"
 #include "output.h"
 #include "session.h"
 #include "text.h"
-
-static const char *precision_name(kith_precision precision)
-{
-    return precision == KITH_PRECISION_INT8 ? "int8" : "fp32";
-}
 
 static void put_index(buffer *out, const kith_collection_info *info)
 {
@@ -66,7 +62,7 @@ static void put_status(buffer *out, const kith_collection_info *info)
     put_key(out, "fingerprint");
     put_text(out, text_of(info->model.fingerprint));
     put_key(out, "precision");
-    put_text(out, text_of(precision_name(info->model.precision)));
+    put_text(out, text_of(models_precision_name(info->model.precision)));
     put_key(out, "index");
     put_index(out, info);
     put_key(out, "bytes");
@@ -89,7 +85,7 @@ static void show_status(buffer *out, const kith_collection_info *info)
                  info->n_rows, info->n_rows - info->n_passages);
     buffer_print(out, "model     %s, %" PRIu32 " dimensions, %s, fingerprint %s\n",
                  info->model.name, info->model.dim,
-                 precision_name(info->model.precision), info->model.fingerprint);
+                 models_precision_name(info->model.precision), info->model.fingerprint);
     buffer_print(out, "on disk   store %.1f MiB, vectors %.1f MiB, derived %.1f MiB\n",
                  (double)info->bytes_store / mib, (double)info->bytes_vectors / mib,
                  (double)info->bytes_derived / mib);

@@ -13,6 +13,11 @@
 #define DEFAULT_MODEL "all-MiniLM-L6-v2"
 #define ENDING ".kmodel"
 
+const char *models_precision_name(kith_precision precision)
+{
+    return precision == KITH_PRECISION_INT8 ? "int8" : "fp32";
+}
+
 const char *models_cpu(void)
 {
     const char *cpu = getenv("KITH_CPU");
