@@ -239,8 +239,11 @@ static kith_status quantize_layer(const calibration *c, uint32_t index, float *c
     for (kenc_linear l = 0; l < KENC_LINEAR_COUNT && status == KITH_OK; l++) {
         const size_t k = kenc_linear_k(shape, l);
         const size_t n = kenc_linear_n(shape, l);
-        const rescaling factors = { scratch, scratch + k };
-        choose_smoothing(c->largest[index][l], layer->fp32[l].w, k, n, factors.inputs);
+        const bool is_chosen = l == KENC_LINEAR_OUTPUT;
+        const rescaling factors = { is_chosen ? context : scratch, scratch + k };
+        if (!is_chosen) {
+            choose_smoothing(c->largest[index][l], layer->fp32[l].w, k, n, factors.inputs);
+        }
         for (size_t i = 0; i < n; i++) {
             factors.outputs[i] = 1.0f;
         }
