@@ -5,7 +5,8 @@
 #include "ann.h"
 
 typedef struct kidx_plan_request {
-    uint64_t n_rows; /* live and dead */
+    uint64_t n_rows;  /* live and dead */
+    uint64_t n_coded; /* of them have codes */
     uint32_t dim;
     size_t k;
     double min_recall;

@@ -23,10 +23,16 @@ typedef struct scan {
 const kidx_kernels *kidx_kernels_for(kbase_isa isa)
 {
 #if defined(__x86_64__)
-    if (isa >= KBASE_ISA_AVX512) {
+    if (isa >= KBASE_ISA_AVX512VNNI) {
+        return &kidx_kernels_avx512vnni;
+    }
+    if (isa == KBASE_ISA_AVX512) {
         return &kidx_kernels_avx512;
     }
-    if (isa >= KBASE_ISA_AVX2) {
+    if (isa == KBASE_ISA_AVXVNNI) {
+        return &kidx_kernels_avxvnni;
+    }
+    if (isa == KBASE_ISA_AVX2) {
         return &kidx_kernels_avx2;
     }
 #endif

@@ -1,4 +1,4 @@
-/* Building the approximate index and making it current. */
+/* Building what is derived from the rows, and making it current. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,21 +8,19 @@
 #include "opts.h"
 #include "writer.h"
 
+/* Below this many rows a scan of the rows themselves takes no time worth saving. */
+#define CODES_ROWS 10000
 /* Below this many rows an exact scan is faster than anything else. */
 #define AUTO_ROWS 20000
-/* Rows that an index does not cover are scanned: a quarter of those that it does is
- * where a new index pays. */
+/* Rows that a derived file does not cover are scanned: a quarter of those that it does is
+ * where a new one pays. */
 #define AUTO_GROWTH 4
 
-/* What a build works on; the view keeps the rows mapped. */
 static kith_status current_view(kith_collection *collection, kith_view **view,
-                                char derived[64], kith_error *err)
+                                kith_error *err)
 {
     kstore_snapshot *snapshot = NULL;
     kith_status status = kstore_snapshot_begin(collection->store, &snapshot, err);
-    if (status == KITH_OK) {
-        status = kstore_get_derived(snapshot, derived, err);
-    }
     if (status == KITH_OK) {
         status = kith_view_acquire(collection, snapshot, view, err);
     }
@@ -30,8 +28,20 @@ static kith_status current_view(kith_collection *collection, kith_view **view,
     return status;
 }
 
-static bool is_wanted(const kith_collection *collection, const kith_view *view,
-                      const kith_build_opts *opts)
+static bool has_outgrown(const kith_view *view, uint64_t covers)
+{
+    return view->rows.n_rows - covers > covers / AUTO_GROWTH;
+}
+
+static bool codes_are_wanted(kith_collection *collection, const kith_view *view)
+{
+    const kidx_codes *codes = kith_view_codes(collection, view);
+    return view->n_passages >= CODES_ROWS &&
+           (codes == NULL || has_outgrown(view, kidx_codes_covers(codes)));
+}
+
+static bool ann_is_wanted(kith_collection *collection, const kith_view *view,
+                          const kith_build_opts *opts)
 {
     bool loaded;
     if (opts->ann != KITH_ANN_AUTO) {
@@ -41,26 +51,26 @@ static bool is_wanted(const kith_collection *collection, const kith_view *view,
     if (view->n_passages < AUTO_ROWS) {
         return false;
     }
-    const kidx_ann_info *info =
-        kith_view_ann_info((kith_collection *)(uintptr_t)collection, view, &loaded);
-    return info == NULL || view->rows.n_rows - info->covers > info->covers / AUTO_GROWTH;
+    const kidx_ann_info *info = kith_view_ann_info(collection, view, &loaded);
+    return info == NULL || has_outgrown(view, info->covers);
 }
 
-/* Make a finished file the current one; the former is removed once nothing names it. */
-static kith_status publish(kith_collection *collection, const char *name,
-                           const char *former, kith_error *err)
+/* Make a finished file the current one of its kind; the former is removed once nothing
+ * names it. */
+static kith_status publish(kith_collection *collection, kstore_derived_kind kind,
+                           const char *name, const char *former, kith_error *err)
 {
     kstore_batch *batch = NULL;
     kith_status status = kstore_batch_begin(collection->store, &batch, err);
     if (status == KITH_OK) {
-        status = kstore_batch_set_derived(batch, name, err);
+        status = kstore_batch_set_derived(batch, kind, name, err);
         if (status == KITH_OK) {
             status = kstore_batch_commit(batch, err);
         } else {
             kstore_batch_abort(batch);
         }
     }
-    if (status == KITH_OK && former[0] != '\0' && strcmp(former, name) != 0) {
+    if (status == KITH_OK && former != NULL && strcmp(former, name) != 0) {
         char *path = kith_derived_path(collection, former);
         if (path != NULL) {
             unlink(path); /* a file that stays behind does no harm */
@@ -70,31 +80,57 @@ static kith_status publish(kith_collection *collection, const char *name,
     return status;
 }
 
-static kith_status build(kith_collection *collection, const kith_view *view,
-                         const kith_build_opts *opts, const char *former, kith_error *err)
+static kith_status write_codes(kith_collection *collection, kbase_pool *pool,
+                               const kith_view *view, const char *path, kith_error *err)
 {
-    char name[64];
+    return kidx_codes_build(collection->isa, pool, &view->rows, path,
+                            kstore_get_settings(collection->store)->fingerprint, err);
+}
+
+static kith_status write_ann(kith_collection *collection, kbase_pool *pool,
+                             const kith_view *view, const kith_build_opts *opts,
+                             const char *path, kith_error *err)
+{
     kidx_ann *ann = NULL;
-    snprintf(name, sizeof(name), "ann-%llu", (unsigned long long)view->transaction);
+    kith_status status = kidx_ann_build(collection->isa, pool, &view->rows, opts->factory,
+                                        opts->progress, opts->context, &ann, err);
+    if (status == KITH_OK) {
+        status = kidx_ann_save(ann, path,
+                               kstore_get_settings(collection->store)->fingerprint, err);
+    }
+    kidx_ann_free(ann);
+    return status;
+}
+
+/* Write a derived file of a view, and make it current. */
+static kith_status build(kith_collection *collection, const kith_view *view,
+                         kstore_derived_kind kind, const kith_build_opts *opts,
+                         kith_error *err)
+{
+    const bool is_ann = kind == KSTORE_DERIVED_ANN;
+    const char *former = NULL;
+    char name[KSTORE_DERIVED_BYTES];
+    if (is_ann) {
+        former = view->ann != NULL ? view->ann->name : NULL;
+    } else {
+        former = view->codes != NULL ? view->codes->name : NULL;
+    }
+    snprintf(name, sizeof(name), "%s-%llu", is_ann ? "ann" : "codes",
+             (unsigned long long)view->transaction);
     char *path = kith_derived_path(collection, name);
     if (path == NULL) {
         return kbase_fail_memory(err, sizeof(name));
     }
     kbase_pool *pool = kith_pool_take(collection);
-    kith_status status = kidx_ann_build(collection->isa, pool, &view->rows, opts->factory,
-                                        opts->progress, opts->context, &ann, err);
+    kith_status status = is_ann ? write_ann(collection, pool, view, opts, path, err)
+                                : write_codes(collection, pool, view, path, err);
     kith_pool_give_back(collection, pool);
     if (status == KITH_OK) {
-        status = kidx_ann_save(ann, path, kstore_get_settings(collection->store)->fingerprint,
-                               err);
-    }
-    if (status == KITH_OK) {
-        status = publish(collection, name, former, err);
+        status = publish(collection, kind, name, former, err);
         if (status != KITH_OK) {
             unlink(path);
         }
     }
-    kidx_ann_free(ann);
     free(path);
     return status;
 }
@@ -106,20 +142,22 @@ kith_status kith_writer_build_index(kith_writer *writer, const kith_build_opts *
     kith_collection *collection = writer->collection;
     kith_status status = kith_take_opts(&complete, sizeof(complete), opts,
                                         "kith_build_opts", err);
-    char former[64];
     kith_view *view = NULL;
     if (status == KITH_OK) {
         status = kith_check_process(collection, err);
     }
     if (status == KITH_OK) {
-        status = current_view(collection, &view, former, err);
+        status = current_view(collection, &view, err);
     }
     if (status != KITH_OK) {
         return status;
     }
-    bool wanted = is_wanted(collection, view, &complete);
-    if (wanted) {
-        status = build(collection, view, &complete, former, err);
+    const bool wanted = ann_is_wanted(collection, view, &complete);
+    if (codes_are_wanted(collection, view)) {
+        status = build(collection, view, KSTORE_DERIVED_CODES, &complete, err);
+    }
+    if (status == KITH_OK && wanted) {
+        status = build(collection, view, KSTORE_DERIVED_ANN, &complete, err);
     }
     kith_view_release(collection, view);
     if (status == KITH_OK && built != NULL) {

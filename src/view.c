@@ -16,9 +16,14 @@ char *kith_derived_path(const kith_collection *collection, const char *name)
     return path;
 }
 
-/* ------------------------------------------------------------------ index slots */
+/* ------------------------------------------------------------------ slots */
 
-static void release_slot(kith_ann_slot *slot)
+static void note_problem(char problem[128], const kith_error *error)
+{
+    snprintf(problem, 128, "%.127s", error->message);
+}
+
+static void release_ann(kith_ann_slot *slot)
 {
     if (slot != NULL && --slot->n_references == 0) {
         kidx_ann_free(slot->ann);
@@ -26,14 +31,18 @@ static void release_slot(kith_ann_slot *slot)
     }
 }
 
-/* The slot for a derived file: the present view's when it is the same file. */
-static kith_status find_slot(kith_collection *collection, const char *name,
-                             kith_ann_slot **out, kith_error *err)
+static void release_codes(kith_codes_slot *slot)
 {
-    *out = NULL;
-    if (name[0] == '\0') {
-        return KITH_OK;
+    if (slot != NULL && --slot->n_references == 0) {
+        kidx_codes_close(slot->codes);
+        free(slot);
     }
+}
+
+/* The slot for a derived file: the present view's when it is the same file. */
+static kith_status find_ann(kith_collection *collection, const char *name,
+                            kith_ann_slot **out, kith_error *err)
+{
     kith_ann_slot *slot = collection->view != NULL ? collection->view->ann : NULL;
     if (slot != NULL && strcmp(slot->name, name) == 0) {
         slot->n_references++;
@@ -53,12 +62,78 @@ static kith_status find_slot(kith_collection *collection, const char *name,
     kith_error problem;
     if (kidx_ann_peek(path, settings->fingerprint, settings->dim, &slot->info, &problem) !=
         KITH_OK) {
-        snprintf(slot->problem, sizeof(slot->problem), "%.*s",
-                 (int)sizeof(slot->problem) - 1, problem.message);
+        note_problem(slot->problem, &problem);
     }
     free(path);
     *out = slot;
     return KITH_OK;
+}
+
+static kith_status find_codes(kith_collection *collection, const char *name,
+                              kith_codes_slot **out, kith_error *err)
+{
+    kith_codes_slot *slot = collection->view != NULL ? collection->view->codes : NULL;
+    if (slot != NULL && strcmp(slot->name, name) == 0) {
+        slot->n_references++;
+        *out = slot;
+        return KITH_OK;
+    }
+    slot = calloc(1, sizeof(*slot));
+    char *path = kith_derived_path(collection, name);
+    if (slot == NULL || path == NULL) {
+        free(slot);
+        free(path);
+        return kbase_fail_memory(err, sizeof(*slot));
+    }
+    slot->n_references = 1;
+    snprintf(slot->name, sizeof(slot->name), "%s", name);
+    const kstore_settings *settings = kstore_get_settings(collection->store);
+    kith_error problem;
+    if (kidx_codes_open(path, settings->fingerprint, settings->dim, &slot->codes,
+                        &problem) != KITH_OK) {
+        note_problem(slot->problem, &problem);
+    }
+    free(path);
+    *out = slot;
+    return KITH_OK;
+}
+
+/* The slots of the files that the snapshot names. */
+static kith_status find_derived(kith_collection *collection,
+                                const kstore_snapshot *snapshot, kith_view *view,
+                                kith_error *err)
+{
+    char name[KSTORE_DERIVED_BYTES];
+    kith_status status = kstore_get_derived(snapshot, KSTORE_DERIVED_ANN, name, err);
+    if (status == KITH_OK && name[0] != '\0') {
+        status = find_ann(collection, name, &view->ann, err);
+    }
+    if (status == KITH_OK) {
+        status = kstore_get_derived(snapshot, KSTORE_DERIVED_CODES, name, err);
+    }
+    if (status == KITH_OK && name[0] != '\0') {
+        status = find_codes(collection, name, &view->codes, err);
+    }
+    return status;
+}
+
+kidx_codes *kith_view_codes(kith_collection *collection, const kith_view *view)
+{
+    kidx_codes *codes = NULL;
+    if (view->codes != NULL) {
+        pthread_mutex_lock(&collection->load_mutex);
+        codes = view->codes->problem[0] == '\0' ? view->codes->codes : NULL;
+        pthread_mutex_unlock(&collection->load_mutex);
+    }
+    return codes;
+}
+
+void kith_view_drop_codes(kith_collection *collection, kith_view *view,
+                          const kith_error *problem)
+{
+    pthread_mutex_lock(&collection->load_mutex);
+    note_problem(view->codes->problem, problem);
+    pthread_mutex_unlock(&collection->load_mutex);
 }
 
 const kidx_ann_info *kith_view_ann_info(kith_collection *collection, const kith_view *view,
@@ -95,8 +170,7 @@ kith_status kith_view_load_ann(kith_collection *collection, kith_view *view,
         if (status == KITH_OK) {
             slot->ann = ann;
         } else {
-            snprintf(slot->problem, sizeof(slot->problem), "%.*s",
-                     (int)sizeof(slot->problem) - 1, problem.message);
+            note_problem(slot->problem, &problem);
             kbase_fail(err, status, "%s", problem.message);
         }
     }
@@ -109,7 +183,8 @@ kith_status kith_view_load_ann(kith_collection *collection, kith_view *view,
 static void free_view(kith_view *view)
 {
     if (view != NULL) {
-        release_slot(view->ann);
+        release_ann(view->ann);
+        release_codes(view->codes);
         free(view->dead);
         free(view);
     }
@@ -135,7 +210,6 @@ static kith_status make_view(kith_collection *collection, const kstore_snapshot 
     view->n_records = kstore_n_records(snapshot);
     view->n_passages = kstore_n_passages(snapshot);
     kstore_vectors vectors;
-    char derived[64];
     kith_status status = kstore_map_vectors(snapshot, &vectors, err);
     if (status == KITH_OK) {
         view->rows = (kidx_rows){ vectors.data, vectors.stride,
@@ -150,10 +224,7 @@ static kith_status make_view(kith_collection *collection, const kstore_snapshot 
         }
     }
     if (status == KITH_OK) {
-        status = kstore_get_derived(snapshot, derived, err);
-    }
-    if (status == KITH_OK) {
-        status = find_slot(collection, derived, &view->ann, err);
+        status = find_derived(collection, snapshot, view, err);
     }
     if (status != KITH_OK) {
         free_view(view);

@@ -1,5 +1,8 @@
-/* 16 registers of 8 floats, two a sum. */
+/* 16 registers of 8 numbers, two a sum; weights of bytes take 4. */
 #define TILE_QUERIES 4
+#define CODE_QUERIES 4
+#define CODE_PANELS 1
+#include "kernels/codes.h"
 #include "kernels/score.h"
 
 const kidx_kernels kidx_kernels_avx2 = KERNELS;

@@ -470,9 +470,10 @@ kith_status kstore_batch_each_of_source(kstore_batch *batch, kith_text source,
     return status;
 }
 
-kith_status kstore_batch_set_derived(kstore_batch *batch, const char *name,
-                                     kith_error *err)
+kith_status kstore_batch_set_derived(kstore_batch *batch, kstore_derived_kind kind,
+                                     const char *name, kith_error *err)
 {
+    const char *key = kstore_derived_keys[kind];
     kith_status status = check_usable(batch, err);
     if (status != KITH_OK) {
         return status;
@@ -485,8 +486,8 @@ kith_status kstore_batch_set_derived(kstore_batch *batch, const char *name,
     unsigned char value[KSTORE_DERIVED_NAME_AT + KSTORE_DERIVED_BYTES];
     kstore_save64(value, kbase_hash64(name, n));
     memcpy(value + KSTORE_DERIVED_NAME_AT, name, n);
-    return put(batch, KSTORE_META, KSTORE_DERIVED_KEY, sizeof(KSTORE_DERIVED_KEY) - 1,
-               value, KSTORE_DERIVED_NAME_AT + n, 0, err);
+    return put(batch, KSTORE_META, key, strlen(key), value, KSTORE_DERIVED_NAME_AT + n,
+               0, err);
 }
 
 /* ------------------------------------------------------------------ commit */

@@ -376,14 +376,21 @@ kith_status kstore_read_block(const kstore_snapshot *snapshot, uint64_t block,
     return status;
 }
 
+const char *const kstore_derived_keys[KSTORE_N_DERIVED] = {
+    [KSTORE_DERIVED_ANN] = "ann",
+    [KSTORE_DERIVED_CODES] = "codes",
+    [KSTORE_DERIVED_FIELDS] = "fields",
+};
+
 kith_status kstore_get_derived(const kstore_snapshot *snapshot,
+                               kstore_derived_kind kind,
                                char name[KSTORE_DERIVED_BYTES], kith_error *err)
 {
+    const char *key = kstore_derived_keys[kind];
     MDB_val value;
     kith_status status = kstore_check_process(snapshot->environment, err);
     if (status == KITH_OK) {
-        status = kstore_fetch(snapshot, KSTORE_META, KSTORE_DERIVED_KEY,
-                              sizeof(KSTORE_DERIVED_KEY) - 1, &value, err);
+        status = kstore_fetch(snapshot, KSTORE_META, key, strlen(key), &value, err);
     }
     name[0] = '\0';
     if (status == KITH_NOT_FOUND) {
@@ -398,9 +405,9 @@ kith_status kstore_get_derived(const kstore_snapshot *snapshot,
         kstore_load64(bytes) != kbase_hash64(bytes + KSTORE_DERIVED_NAME_AT, n)) {
         return kbase_fail(
             err, KITH_CORRUPT,
-            "%s: the name of the index file is damaged; restore it from a "
+            "%s: the name of a derived file (%s) is damaged; restore it from a "
             "backup",
-            snapshot->environment->path);
+            snapshot->environment->path, key);
     }
     memcpy(name, bytes + KSTORE_DERIVED_NAME_AT, n);
     name[n] = '\0';

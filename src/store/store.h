@@ -99,8 +99,17 @@ kith_status kstore_next(const kstore_snapshot *snapshot, const kith_text *id,
 
 #define KSTORE_DERIVED_BYTES 64
 
-/* The name of the current derived index file below derived/ ("" when there is none). */
+/* What can be made anew from the store, each in a file of its own below derived/. */
+typedef enum kstore_derived_kind {
+    KSTORE_DERIVED_ANN,    /* the approximate index */
+    KSTORE_DERIVED_CODES,  /* the rows in int8 */
+    KSTORE_DERIVED_FIELDS, /* postings of the metadata */
+    KSTORE_N_DERIVED
+} kstore_derived_kind;
+
+/* The name of the current file of a kind below derived/ ("" when there is none). */
 kith_status kstore_get_derived(const kstore_snapshot *snapshot,
+                               kstore_derived_kind kind,
                                char name[KSTORE_DERIVED_BYTES], kith_error *err);
 
 /* The committed vectors: f16 rows, mapped read-only. Maps are shared by all handles of
@@ -161,8 +170,8 @@ kith_status kstore_batch_each_of_source(kstore_batch *batch, kith_text source,
                                                              kith_error *err),
                                         void *context, kith_error *err);
 
-kith_status kstore_batch_set_derived(kstore_batch *batch, const char *name,
-                                     kith_error *err);
+kith_status kstore_batch_set_derived(kstore_batch *batch, kstore_derived_kind kind,
+                                     const char *name, kith_error *err);
 
 /* Rows written and flushed, records and block checksums put, LMDB commit. Either all of
  * it is durable, or nothing; without a change nothing is written. Ends the batch in

@@ -216,8 +216,9 @@ const char *kstore_show(kith_text text, char shown[KSTORE_SHOWN_BYTES]);
 
 /* ------------------------------------------------------------------ snapshot.c */
 
-#define KSTORE_DERIVED_KEY "derived" /* in the database "meta" */
-#define KSTORE_DERIVED_NAME_AT 8     /* behind its checksum */
+/* Where the database "meta" has the name of the current file of each kind. */
+extern const char *const kstore_derived_keys[KSTORE_N_DERIVED];
+#define KSTORE_DERIVED_NAME_AT 8 /* behind its checksum */
 
 typedef struct kstore_counts {
     uint64_t n_rows;

@@ -243,8 +243,9 @@ kith_status kstore_verify(const kstore_snapshot *snapshot, kith_error *err)
         status = compare_counts(&sum, err);
     }
     char derived[KSTORE_DERIVED_BYTES];
-    if (status == KITH_OK) {
-        status = kstore_get_derived(snapshot, derived, err);
+    for (kstore_derived_kind kind = 0; kind < KSTORE_N_DERIVED && status == KITH_OK;
+         kind++) {
+        status = kstore_get_derived(snapshot, kind, derived, err);
     }
     kbase_buffer_free(&sum.last_source);
     return status;

@@ -231,7 +231,7 @@ static inline kith_status commit_batch(kstore *store, test_state *state, unsigne
     char name[KSTORE_DERIVED_BYTES];
     sprintf(name, "batch-%u", b);
     if (status == KITH_OK) {
-        status = kstore_batch_set_derived(batch, name, err);
+        status = kstore_batch_set_derived(batch, KSTORE_DERIVED_ANN, name, err);
     }
     if (status != KITH_OK) {
         kstore_batch_abort(batch);
@@ -244,7 +244,8 @@ static inline unsigned n_batches_in(const kstore_snapshot *snapshot)
 {
     char name[KSTORE_DERIVED_BYTES];
     unsigned b = 0;
-    assert_int_equal(kstore_get_derived(snapshot, name, NULL), KITH_OK);
+    assert_int_equal(kstore_get_derived(snapshot, KSTORE_DERIVED_ANN, name, NULL),
+                     KITH_OK);
     if (name[0] != '\0') {
         assert_int_equal(sscanf(name, "batch-%u", &b), 1);
     }

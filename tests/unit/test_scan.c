@@ -1,74 +1,16 @@
 /* index/scan.c, select.c and kernels/: exact scores and exact search. */
-#include "support.h"
+#include "rows_fixture.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
 #include "row_kernels.h"
 #include "select.h"
 
 static const uint32_t dims[] = { 1, 16, 48, 50, 384, 400 };
 
 #define N_DIMS (sizeof(dims) / sizeof(dims[0]))
-
-/* ---------------------------------------------------------------- made-up rows */
-
-static uint64_t random_state;
-
-static float next_random(void)
-{
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (float)(int32_t)(random_state >> 32) / 2147483648.0f;
-}
-
-typedef struct data {
-    kidx_rows rows;
-    uint16_t *halves;
-    uint64_t *dead;
-    float *queries;
-} data;
-
-/* Rows as the store keeps them: a stride of whole cache lines, zeros behind the
- * numbers. */
-static data make_data(uint64_t n_rows, uint32_t dim, size_t n_queries)
-{
-    data d = { .rows = { .dim = dim, .n_rows = n_rows } };
-    d.rows.stride = (dim + 31) / 32 * 32;
-    d.halves = kbase_calloc((size_t)n_rows * d.rows.stride, sizeof(*d.halves));
-    d.queries = kbase_calloc(n_queries * dim, sizeof(*d.queries));
-    d.dead = kbase_calloc((size_t)n_rows / 64 + 1, sizeof(*d.dead));
-    float *numbers = kbase_calloc(dim, sizeof(*numbers));
-    assert_true(d.halves != NULL && d.queries != NULL && numbers != NULL);
-    for (uint64_t i = 0; i < n_rows; i++) {
-        for (uint32_t j = 0; j < dim; j++) {
-            numbers[j] = next_random();
-        }
-        kidx_f16_from_f32(KBASE_ISA_PORTABLE, numbers, dim,
-                          d.halves + i * d.rows.stride);
-    }
-    for (size_t i = 0; i < n_queries * dim; i++) {
-        d.queries[i] = next_random() / sqrtf((float)dim / 3);
-    }
-    free(numbers);
-    d.rows.data = d.halves;
-    return d;
-}
-
-static void free_data(data *d)
-{
-    free(d->halves);
-    free(d->queries);
-    free(d->dead);
-}
-
-static kbase_isa best_isa(void)
-{
-    kbase_isa isa;
-    assert_int_equal(kbase_isa_choose(NULL, &isa, NULL), KITH_OK);
-    return isa;
-}
 
 static uint64_t *all_ordinals(uint64_t n)
 {
@@ -124,9 +66,9 @@ static void scores_are_as_defined_in_every_kernel(void **state)
         for (uint64_t i = 0; i < N; i++) {
             expected[i] = score_by_definition(&made.rows, made.queries, i);
         }
-        for (kbase_isa isa = KBASE_ISA_PORTABLE; isa <= best_isa(); isa++) {
+        for (int isa = next_isa(-1); isa >= 0; isa = next_isa(isa)) {
             float scores[N];
-            kidx_score(isa, &made.rows, made.queries, ordinals, N, scores);
+            kidx_score((kbase_isa)isa, &made.rows, made.queries, ordinals, N, scores);
             assert_memory_equal(scores, expected, sizeof(scores));
         }
         free(ordinals);
@@ -169,8 +111,8 @@ static void a_group_of_queries_has_the_bits_of_single_ones(void **state)
         for (size_t i = 0; i < N; i++) {
             rows[i] = made.rows.data + i * made.rows.stride;
         }
-        for (kbase_isa isa = KBASE_ISA_PORTABLE; isa <= best_isa(); isa++) {
-            kidx_kernels_for(isa)->score(rows, N, made.queries, KIDX_QUERY_GROUP,
+        for (int isa = next_isa(-1); isa >= 0; isa = next_isa(isa)) {
+            kidx_kernels_for((kbase_isa)isa)->score(rows, N, made.queries, KIDX_QUERY_GROUP,
                                          dims[d], group[0], N);
             for (size_t q = 0; q < KIDX_QUERY_GROUP; q++) {
                 kidx_score(KBASE_ISA_PORTABLE, &made.rows, made.queries + q * dims[d],
@@ -193,9 +135,9 @@ static void rows_without_a_direction_score_zero(void **state)
     made.halves[made.rows.stride + 5] = infinite;
     made.halves[2 * made.rows.stride + 47] = not_a_number;
     uint64_t *ordinals = all_ordinals(4);
-    for (kbase_isa isa = KBASE_ISA_PORTABLE; isa <= best_isa(); isa++) {
+    for (int isa = next_isa(-1); isa >= 0; isa = next_isa(isa)) {
         float scores[4];
-        kidx_score(isa, &made.rows, made.queries, ordinals, 4, scores);
+        kidx_score((kbase_isa)isa, &made.rows, made.queries, ordinals, 4, scores);
         assert_true(scores[0] == 0 && scores[1] == 0 && scores[2] == 0 &&
                     scores[3] != 0);
     }
@@ -214,9 +156,9 @@ static void halves_convert_alike_everywhere(void **state)
         bool is_nan = (i & 0x7c00) == 0x7c00 && (i & 0x3ff) != 0;
         halves[i] = is_nan ? 0 : (uint16_t)i;
     }
-    for (kbase_isa isa = KBASE_ISA_PORTABLE; isa <= best_isa(); isa++) {
-        kidx_f32_from_f16(isa, halves, N, floats);
-        kidx_f16_from_f32(isa, floats, N, back);
+    for (int isa = next_isa(-1); isa >= 0; isa = next_isa(isa)) {
+        kidx_f32_from_f16((kbase_isa)isa, halves, N, floats);
+        kidx_f16_from_f32((kbase_isa)isa, floats, N, back);
         assert_memory_equal(back, halves, N * sizeof(*halves));
         assert_true(floats[0x3c00] == 1.0f && floats[0xc000] == -2.0f &&
                     floats[0x0001] == 0x1p-24f && floats[0x7bff] == 65504.0f);
@@ -236,10 +178,10 @@ static void halves_round_to_nearest_even(void **state)
     const uint16_t out[] = { 0x3c00, 0x3c02, 0x0000, 0x0002, 0x7bff,
                              0x7c00, 0xae66, 0x34cd, 0x8000 };
     enum { N = sizeof(in) / sizeof(in[0]) };
-    for (kbase_isa isa = KBASE_ISA_PORTABLE; isa <= best_isa(); isa++) {
+    for (int isa = next_isa(-1); isa >= 0; isa = next_isa(isa)) {
         uint16_t halves[N + 1] = { 0 };
         halves[N] = 0x1234; /* what lies behind is left alone */
-        kidx_f16_from_f32(isa, in, N, halves);
+        kidx_f16_from_f32((kbase_isa)isa, in, N, halves);
         assert_memory_equal(halves, out, sizeof(out));
         assert_int_equal(halves[N], 0x1234);
     }

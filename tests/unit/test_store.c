@@ -503,6 +503,34 @@ static void test_copy_within_batch(void **state)
     assert_int_equal(check_store(f->store), 30);
 }
 
+/* Each kind of derived file has a name of its own, which later commits keep. */
+static void test_derived_names(void **state)
+{
+    fixture *f = *state;
+    static const char *const names[KSTORE_N_DERIVED] = { "a-1", "c-2", "f-3" };
+    char name[KSTORE_DERIVED_BYTES];
+    test_state expected = { { 0 } };
+    for (kstore_derived_kind kind = 0; kind < KSTORE_N_DERIVED; kind++) {
+        kstore_batch *batch = begin(f->store);
+        assert_int_equal(kstore_batch_set_derived(batch, kind, names[kind], NULL),
+                         KITH_OK);
+        assert_int_equal(kstore_batch_commit(batch, NULL), KITH_OK);
+        kstore_snapshot *snapshot = look(f->store);
+        for (kstore_derived_kind other = 0; other < KSTORE_N_DERIVED; other++) {
+            assert_int_equal(kstore_get_derived(snapshot, other, name, NULL), KITH_OK);
+            assert_string_equal(name, other <= kind ? names[other] : "");
+        }
+        kstore_snapshot_end(snapshot);
+    }
+    assert_int_equal(commit_batch(f->store, &expected, 1, NULL), KITH_OK);
+    kstore_snapshot *snapshot = look(f->store);
+    assert_int_equal(kstore_get_derived(snapshot, KSTORE_DERIVED_FIELDS, name, NULL),
+                     KITH_OK);
+    assert_string_equal(name, "f-3");
+    assert_int_equal(kstore_verify(snapshot, NULL), KITH_OK);
+    kstore_snapshot_end(snapshot);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -517,6 +545,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_vectors_grow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_abort, setup, teardown),
         cmocka_unit_test_setup_teardown(test_copy_within_batch, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_derived_names, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

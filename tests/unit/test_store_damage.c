@@ -74,7 +74,7 @@ static int judge(void *context)
     }
     char name[KSTORE_DERIVED_BYTES];
     unsigned b = 0;
-    kstore_get_derived(snapshot, name, NULL);
+    kstore_get_derived(snapshot, KSTORE_DERIVED_ANN, name, NULL);
     sscanf(name, "batch-%u", &b);
     test_state expected;
     state_after(&expected, b);

@@ -117,13 +117,13 @@ static int use_inherited(void *context)
         kstore_find(h->snapshot, id, 0, &number, NULL),
         kstore_next(h->snapshot, NULL, 0, &number, NULL),
         kstore_read_dead(h->snapshot, &number, NULL),
-        kstore_get_derived(h->snapshot, name, NULL),
+        kstore_get_derived(h->snapshot, KSTORE_DERIVED_ANN, name, NULL),
         kstore_map_vectors(h->snapshot, &vectors, NULL),
         kstore_verify(h->snapshot, NULL),
         kstore_batch_put(h->batch, &record, row, &number, NULL),
         kstore_batch_delete(h->batch, id, &number, NULL),
         kstore_batch_row(h->batch, 0, row, NULL),
-        kstore_batch_set_derived(h->batch, "x", NULL),
+        kstore_batch_set_derived(h->batch, KSTORE_DERIVED_ANN, "x", NULL),
         kstore_batch_commit(h->batch, NULL),
     };
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
@@ -159,7 +159,8 @@ static void test_fork(void **state)
     state_after(&expected, 10);
     assert_null(difference(h.snapshot, &expected));
     assert_int_equal(apply_batch(&expected, 11, h.batch, NULL), KITH_OK);
-    assert_int_equal(kstore_batch_set_derived(h.batch, "batch-11", NULL), KITH_OK);
+    assert_int_equal(
+        kstore_batch_set_derived(h.batch, KSTORE_DERIVED_ANN, "batch-11", NULL), KITH_OK);
     assert_int_equal(kstore_batch_commit(h.batch, NULL), KITH_OK);
     /* The snapshot's pages are not used again: its place among the readers is kept. */
     for (unsigned b = 12; b <= 60; b++) {
@@ -384,7 +385,7 @@ static void *read_until_stopped(void *context)
         }
         char name[KSTORE_DERIVED_BYTES];
         unsigned b = 0;
-        kstore_get_derived(snapshot, name, NULL);
+        kstore_get_derived(snapshot, KSTORE_DERIVED_ANN, name, NULL);
         sscanf(name, "batch-%u", &b);
         /* One record a look: difference() is not for several threads. */
         uint64_t ordinal;

@@ -10,6 +10,7 @@
 #ifndef KBASE_V16_H
 #define KBASE_V16_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -44,6 +45,10 @@ KV_INLINE kv16 kv_mul(kv16 a, kv16 b) { return _mm512_mul_ps(a, b); }
 KV_INLINE kv16 kv_div(kv16 a, kv16 b) { return _mm512_div_ps(a, b); }
 KV_INLINE kv16 kv_min(kv16 a, kv16 b) { return _mm512_min_ps(a, b); }
 KV_INLINE kv16 kv_max(kv16 a, kv16 b) { return _mm512_max_ps(a, b); }
+KV_INLINE bool kv_any_reaches(kv16 a, kv16 least)
+{
+    return _mm512_cmp_ps_mask(a, least, _CMP_GE_OQ) != 0;
+}
 KV_INLINE kv16 kv_fma(kv16 a, kv16 b, kv16 c) { return _mm512_fmadd_ps(a, b, c); }
 KV_INLINE kv16i kv_round(kv16 a) { return _mm512_cvtps_epi32(a); }
 KV_INLINE kv16 kv_from_int(kv16i a) { return _mm512_cvtepi32_ps(a); }
@@ -120,6 +125,11 @@ KV_INLINE kv16 kv_mul(kv16 a, kv16 b) { return KV_EACH(_mm256_mul_ps); }
 KV_INLINE kv16 kv_div(kv16 a, kv16 b) { return KV_EACH(_mm256_div_ps); }
 KV_INLINE kv16 kv_min(kv16 a, kv16 b) { return KV_EACH(_mm256_min_ps); }
 KV_INLINE kv16 kv_max(kv16 a, kv16 b) { return KV_EACH(_mm256_max_ps); }
+KV_INLINE bool kv_any_reaches(kv16 a, kv16 least)
+{
+    return _mm256_movemask_ps(_mm256_or_ps(_mm256_cmp_ps(a.lo, least.lo, _CMP_GE_OQ),
+                                           _mm256_cmp_ps(a.hi, least.hi, _CMP_GE_OQ))) != 0;
+}
 KV_INLINE kv16 kv_fma(kv16 a, kv16 b, kv16 c)
 {
     return (kv16){ _mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi) };
@@ -253,6 +263,15 @@ KV_INLINE kv16 kv_max(kv16 a, kv16 b)
 {
     kv16i more = a > b;
     return (kv16)(((kv16i)a & more) | ((kv16i)b & ~more));
+}
+KV_INLINE bool kv_any_reaches(kv16 a, kv16 least)
+{
+    kv16i reaches = a >= least;
+    bool any = false;
+    for (int i = 0; i < KV_LANES; i++) {
+        any = any || reaches[i] != 0;
+    }
+    return any;
 }
 /* Through arrays: so the compilers see a loop that they can vectorize. */
 KV_INLINE kv16 kv_fma(kv16 a, kv16 b, kv16 c)

@@ -1,0 +1,332 @@
+/* The file of the codes; docs/format.md describes it. */
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checked.h"
+#include "checksum.h"
+#include "codes_parts.h"
+#include "error.h"
+#include "memory.h"
+#include "select.h"
+
+#define FORMAT_VERSION 0
+#define FINGERPRINT_BYTES 32
+#define HEADER_BYTES 4096
+#define K_UNIT 64
+#define BLOCK_PANELS (KIDX_CODES_BLOCK / KIDX_PANEL)
+#define BLOCKS_AT_A_TIME 16
+
+static const char magic[8] = "KITHI8R";
+
+/* As it lies in the file, little-endian; zeros up to HEADER_BYTES behind it. The panels
+ * and the checksums of the blocks follow. */
+typedef struct header {
+    char magic[8];
+    uint32_t version;
+    uint32_t header_bytes;
+    uint64_t file_bytes;
+    char fingerprint[FINGERPRINT_BYTES]; /* of the model; zeros behind a shorter one */
+    uint32_t dim;
+    uint32_t k;
+    uint64_t covers;
+    uint64_t checksums_checksum; /* XXH3-64 */
+    uint64_t checksum;           /* XXH3-64 of the header up to here */
+} header;
+
+_Static_assert(sizeof(header) == 88, "the header has no gaps");
+
+static uint64_t div_up(uint64_t n, uint64_t unit)
+{
+    return n / unit + (n % unit != 0);
+}
+
+/* ------------------------------------------------------------------ quantizing */
+
+void kidx_quantize(const float *x, size_t n, int limit, int32_t *codes, float *scale,
+                   float *error)
+{
+    float largest = 0;
+    double rest = 0;
+    for (size_t i = 0; i < n; i++) {
+        largest = fmaxf(largest, fabsf(x[i]));
+    }
+    *scale = largest / (float)limit;
+    for (size_t i = 0; i < n; i++) {
+        /* |x / scale| may round to just above the limit. */
+        float code = *scale > 0 ? rintf(x[i] / *scale) : 0;
+        code = fminf(fmaxf(code, (float)-limit), (float)limit);
+        double left = (double)x[i] - (double)*scale * (double)code;
+        codes[i] = (int32_t)code;
+        rest += left * left;
+    }
+    *error = (float)(sqrt(rest) * (1 + 1e-6));
+}
+
+/* The row at unit length; false when its score is 0 by definition. */
+static bool read_row(kbase_isa isa, const kidx_rows *rows, uint64_t ordinal, float *x)
+{
+    double square = 0;
+    kidx_f32_from_f16(isa, rows->data + ordinal * rows->stride, rows->dim, x);
+    for (uint32_t i = 0; i < rows->dim; i++) {
+        square += (double)x[i] * (double)x[i];
+    }
+    double length = sqrt(square);
+    for (uint32_t i = 0; i < rows->dim; i++) {
+        x[i] = (float)((double)x[i] / length);
+    }
+    return square > 0 && isfinite(square);
+}
+
+typedef struct build {
+    kbase_isa isa;
+    const kidx_rows *rows;
+    size_t k;
+    uint64_t first_panel;
+    unsigned char *panels;
+    float *x;       /* [workers, dim] */
+    int32_t *codes; /* [workers, dim] */
+} build;
+
+static void put_row(const build *b, uint64_t ordinal, unsigned char *panel, size_t lane,
+                    unsigned worker)
+{
+    float *x = b->x + worker * b->rows->dim;
+    int32_t *codes = b->codes + worker * b->rows->dim;
+    float scale = 0;
+    float error = -INFINITY; /* no row: its score is below everything */
+    int32_t bias = 0;
+    if (ordinal < b->rows->n_rows && !kidx_is_dead(b->rows, ordinal)) {
+        error = 0;
+        if (read_row(b->isa, b->rows, ordinal, x)) {
+            kidx_quantize(x, b->rows->dim, 127, codes, &scale, &error);
+            for (uint32_t i = 0; i < b->rows->dim; i++) {
+                panel[i / 4 * 4 * KIDX_PANEL + lane * 4 + i % 4] =
+                    (unsigned char)(int8_t)codes[i];
+                bias -= 128 * codes[i];
+            }
+        }
+    }
+    unsigned char *facts = panel + KIDX_PANEL * b->k + lane * 4;
+    memcpy(facts, &bias, 4);
+    memcpy(facts + 4 * KIDX_PANEL, &scale, 4);
+    memcpy(facts + 8 * KIDX_PANEL, &error, 4);
+}
+
+static void build_task(void *context, size_t index, unsigned worker)
+{
+    const build *b = context;
+    unsigned char *panel = b->panels + index * kidx_panel_bytes(b->k);
+    memset(panel, 0, kidx_panel_bytes(b->k));
+    for (size_t lane = 0; lane < KIDX_PANEL; lane++) {
+        put_row(b, (b->first_panel + index) * KIDX_PANEL + lane, panel, lane, worker);
+    }
+}
+
+/* Make and write all panels, and note the checksums of the blocks. */
+static kith_status write_panels(build *b, kbase_pool *pool, const kbase_file *file,
+                                uint64_t *checksums, kith_error *err)
+{
+    const size_t panel_bytes = kidx_panel_bytes(b->k);
+    const uint64_t n_panels = div_up(b->rows->n_rows, KIDX_PANEL);
+    kith_status status = KITH_OK;
+    while (b->first_panel < n_panels && status == KITH_OK) {
+        uint64_t left = n_panels - b->first_panel;
+        size_t n = left < BLOCKS_AT_A_TIME * BLOCK_PANELS
+                       ? (size_t)left
+                       : BLOCKS_AT_A_TIME * BLOCK_PANELS;
+        kidx_run(pool, n, build_task, b);
+        for (size_t i = 0; i < n; i += BLOCK_PANELS) {
+            size_t in_block = n - i < BLOCK_PANELS ? n - i : BLOCK_PANELS;
+            checksums[(b->first_panel + i) / BLOCK_PANELS] =
+                kbase_hash64(b->panels + i * panel_bytes, in_block * panel_bytes);
+        }
+        status = kbase_file_write(file, b->panels, n * panel_bytes,
+                                  HEADER_BYTES + b->first_panel * panel_bytes, err);
+        b->first_panel += n;
+    }
+    return status;
+}
+
+static kith_status write_rest(const build *b, const char *fingerprint,
+                              const kbase_file *file, const uint64_t *checksums,
+                              kith_error *err)
+{
+    unsigned char bytes[HEADER_BYTES] = { 0 };
+    header head = { .version = FORMAT_VERSION, .header_bytes = sizeof(head) };
+    const size_t n_bytes =
+        (size_t)div_up(b->rows->n_rows, KIDX_CODES_BLOCK) * sizeof(*checksums);
+    const uint64_t at = HEADER_BYTES + div_up(b->rows->n_rows, KIDX_PANEL) *
+                                           kidx_panel_bytes(b->k);
+    memcpy(head.magic, magic, sizeof(magic));
+    memcpy(head.fingerprint, fingerprint, strnlen(fingerprint, FINGERPRINT_BYTES));
+    head.file_bytes = at + n_bytes;
+    head.dim = b->rows->dim;
+    head.k = (uint32_t)b->k;
+    head.covers = b->rows->n_rows;
+    head.checksums_checksum = kbase_hash64(checksums, n_bytes);
+    head.checksum = kbase_hash64(&head, offsetof(header, checksum));
+    memcpy(bytes, &head, sizeof(head));
+    kith_status status = kbase_file_write(file, checksums, n_bytes, at, err);
+    return status == KITH_OK ? kbase_file_write(file, bytes, sizeof(bytes), 0, err)
+                             : status;
+}
+
+kith_status kidx_codes_build(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
+                             const char *path, const char *fingerprint, kith_error *err)
+{
+    build b = { .isa = isa, .rows = rows, .k = (size_t)div_up(rows->dim, K_UNIT) * K_UNIT };
+    const size_t n_workers = kidx_n_workers(pool);
+    const size_t n_bytes = BLOCKS_AT_A_TIME * BLOCK_PANELS * kidx_panel_bytes(b.k);
+    kbase_new_file out = KBASE_NEW_FILE_INIT;
+    uint64_t *checksums =
+        kbase_calloc(div_up(rows->n_rows, KIDX_CODES_BLOCK) + 1, sizeof(*checksums));
+    b.panels = kbase_alloc_aligned(n_bytes, 1);
+    b.x = kbase_calloc(n_workers * rows->dim, sizeof(*b.x));
+    b.codes = kbase_calloc(n_workers * rows->dim, sizeof(*b.codes));
+    kith_status status = checksums != NULL && b.panels != NULL && b.x != NULL &&
+                                 b.codes != NULL
+                             ? kbase_new_file_begin(&out, path, err)
+                             : kbase_fail_memory(err, n_bytes);
+    if (status == KITH_OK) {
+        status = write_panels(&b, pool, &out.file, checksums, err);
+    }
+    if (status == KITH_OK) {
+        status = write_rest(&b, fingerprint, &out.file, checksums, err);
+    }
+    if (status == KITH_OK) {
+        status = kbase_new_file_commit(&out, err);
+    }
+    kbase_new_file_abort(&out);
+    free(b.codes);
+    free(b.x);
+    free(b.panels);
+    free(checksums);
+    return status;
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static kith_status corrupt(const char *path, const char *what, kith_error *err)
+{
+    return kbase_fail(err, KITH_CORRUPT,
+                      "%s is damaged (%s): delete it and build the index again", path,
+                      what);
+}
+
+/* Whether the file is as long as its header says, and the header is of one piece. */
+static kith_status check_header(const kidx_codes *codes, const header *head,
+                                const char *fingerprint, kith_error *err)
+{
+    uint64_t n_panels = div_up(head->covers, KIDX_PANEL);
+    uint64_t n_bytes;
+    if (memcmp(head->magic, magic, sizeof(magic)) != 0) {
+        return corrupt(codes->path, "it does not start as codes do", err);
+    }
+    if (head->version != FORMAT_VERSION) {
+        return kbase_fail(err, KITH_VERSION,
+                          "%s has format version %u, not %d: build the index again",
+                          codes->path, head->version, FORMAT_VERSION);
+    }
+    if (head->header_bytes != sizeof(*head) ||
+        head->checksum != kbase_hash64(head, offsetof(header, checksum))) {
+        return corrupt(codes->path, "checksum of the header", err);
+    }
+    if (head->dim != codes->dim || head->k != codes->k ||
+        strncmp(head->fingerprint, fingerprint, FINGERPRINT_BYTES) != 0) {
+        return kbase_fail(err, KITH_MISMATCH,
+                          "%s was made with another model: build the index again",
+                          codes->path);
+    }
+    if (!kbase_mul64(&n_bytes, n_panels, kidx_panel_bytes(codes->k)) ||
+        !kbase_add64(&n_bytes, n_bytes, HEADER_BYTES) ||
+        !kbase_add64(&n_bytes, n_bytes, div_up(head->covers, KIDX_CODES_BLOCK) * 8) ||
+        n_bytes != head->file_bytes || n_bytes != codes->map.n_bytes) {
+        return corrupt(codes->path, "length of the file", err);
+    }
+    return KITH_OK;
+}
+
+static kith_status map_file(kidx_codes *codes, const char *fingerprint, kith_error *err)
+{
+    kbase_file file = KBASE_FILE_INIT;
+    header head;
+    kith_status status = kbase_file_open(&file, codes->path, O_RDONLY, 0, err);
+    if (status == KITH_OK) {
+        status = kbase_map_file(&file, 0, &codes->map, err);
+    }
+    kbase_file_close(&file);
+    if (status != KITH_OK) {
+        return status;
+    }
+    if (codes->map.n_bytes < HEADER_BYTES) {
+        return corrupt(codes->path, "length of the file", err);
+    }
+    memcpy(&head, codes->map.data, sizeof(head));
+    status = check_header(codes, &head, fingerprint, err);
+    if (status != KITH_OK) {
+        return status;
+    }
+    const size_t n_blocks = (size_t)div_up(head.covers, KIDX_CODES_BLOCK);
+    codes->covers = head.covers;
+    codes->panels = codes->map.data + HEADER_BYTES;
+    codes->checksums = (const uint64_t *)(const void *)(codes->map.data +
+                                                        codes->map.n_bytes - n_blocks * 8);
+    if (head.checksums_checksum != kbase_hash64(codes->checksums, n_blocks * 8)) {
+        return corrupt(codes->path, "checksums of the blocks", err);
+    }
+    codes->is_checked = kbase_calloc(n_blocks + 1, sizeof(*codes->is_checked));
+    return codes->is_checked != NULL ? KITH_OK : kbase_fail_memory(err, n_blocks);
+}
+
+kith_status kidx_codes_open(const char *path, const char *fingerprint, uint32_t dim,
+                            kidx_codes **out, kith_error *err)
+{
+    kidx_codes *codes = kbase_calloc(1, sizeof(*codes));
+    if (codes == NULL || (codes->path = strdup(path)) == NULL) {
+        free(codes);
+        return kbase_fail_memory(err, sizeof(*codes));
+    }
+    codes->dim = dim;
+    codes->k = (size_t)div_up(dim, K_UNIT) * K_UNIT;
+    kith_status status = map_file(codes, fingerprint, err);
+    if (status == KITH_OK) {
+        *out = codes;
+    } else {
+        kidx_codes_close(codes);
+    }
+    return status;
+}
+
+void kidx_codes_close(kidx_codes *codes)
+{
+    if (codes != NULL) {
+        kbase_unmap(&codes->map);
+        free(codes->is_checked);
+        free(codes->path);
+        free(codes);
+    }
+}
+
+uint64_t kidx_codes_covers(const kidx_codes *codes)
+{
+    return codes->covers;
+}
+
+bool kidx_codes_check_block(kidx_codes *codes, uint64_t block)
+{
+    if (atomic_load_explicit(&codes->is_checked[block], memory_order_relaxed) != 0) {
+        return true;
+    }
+    const uint64_t n_panels = div_up(codes->covers, KIDX_PANEL) - block * BLOCK_PANELS;
+    const size_t panel_bytes = kidx_panel_bytes(codes->k);
+    const size_t n_bytes =
+        (size_t)(n_panels < BLOCK_PANELS ? n_panels : BLOCK_PANELS) * panel_bytes;
+    if (kbase_hash64(codes->panels + block * BLOCK_PANELS * panel_bytes, n_bytes) !=
+        codes->checksums[block]) {
+        return false;
+    }
+    atomic_store_explicit(&codes->is_checked[block], 1, memory_order_relaxed);
+    return true;
+}
