@@ -15,11 +15,15 @@ typedef struct kidx_recall_point {
     uint32_t k;
     uint32_t nprobe; /* 0: an index without lists */
     double recall;
+    double seconds; /* one query on one thread, where the index was built */
 } kidx_recall_point;
 
 typedef struct kidx_recall_table {
     uint32_t n_points;
-    uint32_t n_queries;                        /* held out for the measurement */
+    uint32_t n_queries; /* held out for the measurement */
+    /* An exact search of the rows covered, as `seconds`: one query, and each of many. */
+    double scan_seconds;
+    double batch_scan_seconds;
     kidx_recall_point points[KIDX_MAX_POINTS]; /* by k, then nprobe, ascending */
 } kidx_recall_table;
 

@@ -22,6 +22,7 @@ typedef struct stored_point {
     uint32_t k;
     uint32_t nprobe;
     double recall;
+    double seconds;
 } stored_point;
 
 /* As it lies in the file, little-endian. The map, n_map ordinals of 8 bytes, and the
@@ -41,13 +42,15 @@ typedef struct header {
     char factory[KIDX_FACTORY_BYTES]; /* zeros behind it */
     uint32_t n_queries;
     uint32_t n_points;
+    double scan_seconds;
+    double batch_scan_seconds;
     stored_point points[KIDX_MAX_POINTS];
     uint64_t map_checksum;   /* XXH3-64 */
     uint64_t blob_digest[2]; /* XXH3-128: low, high half */
     uint64_t checksum;       /* XXH3-64 of the header up to here */
 } header;
 
-_Static_assert(sizeof(header) == 1736, "the header has no gaps");
+_Static_assert(sizeof(header) == 2520, "the header has no gaps");
 
 /* An open file whose header has been checked. */
 typedef struct frame {
@@ -75,11 +78,15 @@ static kith_status check_points(const char *path, const header *head, kith_error
     if (head->n_points > KIDX_MAX_POINTS) {
         return corrupt(path, "length of the recall table", err);
     }
+    if (!(head->scan_seconds >= 0 && head->batch_scan_seconds >= 0)) {
+        return corrupt(path, "seconds of a scan", err);
+    }
     for (uint32_t i = 0; i < head->n_points; i++) {
         const stored_point *p = &head->points[i];
         bool follows =
             i == 0 || p[-1].k < p->k || (p[-1].k == p->k && p[-1].nprobe < p->nprobe);
         if (!follows || !(p->recall >= 0 && p->recall <= 1) ||
+            !(p->seconds >= 0) ||
             p->nprobe > head->n_lists) {
             return corrupt(path, "recall table", err);
         }
@@ -172,9 +179,12 @@ static void info_from(const header *head, kidx_ann_info *info)
     memcpy(info->factory, head->factory, sizeof(info->factory));
     info->recall.n_queries = head->n_queries;
     info->recall.n_points = head->n_points;
+    info->recall.scan_seconds = head->scan_seconds;
+    info->recall.batch_scan_seconds = head->batch_scan_seconds;
     for (uint32_t i = 0; i < head->n_points; i++) {
         const stored_point *p = &head->points[i];
-        info->recall.points[i] = (kidx_recall_point){ p->k, p->nprobe, p->recall };
+        info->recall.points[i] = (kidx_recall_point){ p->k, p->nprobe, p->recall,
+                                                      p->seconds };
     }
 }
 
@@ -311,9 +321,11 @@ static void header_from(const kidx_ann *ann, const char *fingerprint, const char
     put_text(head->factory, sizeof(head->factory), info->factory);
     head->n_queries = info->recall.n_queries;
     head->n_points = info->recall.n_points;
+    head->scan_seconds = info->recall.scan_seconds;
+    head->batch_scan_seconds = info->recall.batch_scan_seconds;
     for (uint32_t i = 0; i < head->n_points; i++) {
         const kidx_recall_point *p = &info->recall.points[i];
-        head->points[i] = (stored_point){ p->k, p->nprobe, p->recall };
+        head->points[i] = (stored_point){ p->k, p->nprobe, p->recall, p->seconds };
     }
     head->map_checksum = kbase_hash64(ann->ordinals, (size_t)head->n_map * 8);
     kbase_hash128 digest = kbase_hash128_of(blob, blob_bytes);

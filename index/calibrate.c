@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "ann_parts.h"
 #include "error.h"
@@ -15,6 +16,11 @@ static const uint32_t measured_k[] = { 1, 10, 100 };
 
 /* Every higher nprobe would find no more. */
 #define SATURATED 0.9995
+
+/* Queries that are timed one by one. */
+#define TIMED 32
+#define TIMED_SCANS 8
+#define TIMED_K 10
 
 typedef struct calibration {
     kidx_ann *ann;
@@ -76,11 +82,56 @@ static void decode_queries(calibration *c, const uint64_t *held_out, size_t n)
     }
 }
 
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Seconds of the median query when each is asked alone, on one thread. nprobe NULL: by
+ * exact search. */
+static kith_status time_single(calibration *c, const uint32_t *nprobe, double *median,
+                               kith_error *err)
+{
+    double seconds[TIMED];
+    size_t n = nprobe != NULL ? TIMED : TIMED_SCANS;
+    n = n < c->n ? n : c->n;
+    for (size_t q = 0; q < n; q++) {
+        const float *query = c->queries + q * c->rows->dim;
+        const size_t m = TIMED_K + 1;
+        double began = now();
+        kith_status status =
+            nprobe == NULL
+                ? kidx_scan(c->isa, NULL, c->rows, query, 1, m, c->hits, c->counts, err)
+                : kidx_ann_search(c->ann, c->isa, NULL, c->rows, query, 1, *nprobe, m,
+                                  c->hits, c->counts, err);
+        if (status != KITH_OK) {
+            return status;
+        }
+        seconds[q] = now() - began;
+        for (size_t i = q; i > 0 && seconds[i] < seconds[i - 1]; i--) {
+            double larger = seconds[i - 1];
+            seconds[i - 1] = seconds[i];
+            seconds[i] = larger;
+        }
+    }
+    *median = seconds[n / 2];
+    return KITH_OK;
+}
+
 /* Rows that tie for the k-th place are as good as each other: its score counts. */
 static kith_status find_truth(calibration *c, kith_error *err)
 {
-    kith_status status = kidx_scan(c->isa, c->pool, c->rows, c->queries, c->n, MAX_M,
-                                   c->hits, c->counts, err);
+    kidx_recall_table *table = &c->ann->info.recall;
+    kith_status status = time_single(c, NULL, &table->scan_seconds, err);
+    if (status != KITH_OK) {
+        return status;
+    }
+    double began = now();
+    status = kidx_scan(c->isa, c->pool, c->rows, c->queries, c->n, MAX_M, c->hits,
+                       c->counts, err);
+    table->batch_scan_seconds = (now() - began) * kidx_n_workers(c->pool) / (double)c->n;
     for (size_t q = 0; q < c->n && status == KITH_OK; q++) {
         kidx_hit *hits = c->hits + q * MAX_M;
         size_t n = leave_out(hits, c->counts[q], c->ordinals[q]);
@@ -115,12 +166,17 @@ static kith_status measure(calibration *c, uint32_t nprobe, double *worst,
 {
     *worst = 1;
     size_t m = 0;
+    double seconds;
+    kith_status status = time_single(c, &nprobe, &seconds, err);
+    if (status != KITH_OK) {
+        return status;
+    }
     for (size_t i = N_K; i-- > 0;) {
         uint32_t k = measured_k[i];
         size_t n_candidates = kidx_ann_n_candidates(k);
         if (m == 0 || n_candidates != kidx_ann_n_candidates(measured_k[i + 1])) {
             m = k + 1;
-            kith_status status =
+            status =
                 kidx_ann_search_with(c->ann, c->isa, c->pool, c->rows, c->queries, c->n,
                                      nprobe, n_candidates, m, c->hits, c->counts, err);
             if (status != KITH_OK) {
@@ -133,7 +189,7 @@ static kith_status measure(calibration *c, uint32_t nprobe, double *worst,
         double recall = recall_of(c, m, i);
         *worst = recall < *worst ? recall : *worst;
         c->points[i][c->n_points] =
-            (kidx_recall_point){ k, nprobe, lower_bound(recall, (double)c->n) };
+            (kidx_recall_point){ k, nprobe, lower_bound(recall, (double)c->n), seconds };
     }
     c->n_points++;
     return KITH_OK;

@@ -29,11 +29,11 @@ kith_status kidx_codes_open(const char *path, const char *fingerprint, uint32_t 
                             kidx_codes **codes, kith_error *err);
 void kidx_codes_close(kidx_codes *codes);
 
-/* Rows 0 .. covers - 1 have codes. */
+/* Rows 0 .. covers - 1 have codes; 0 once a block was found to be damaged. */
 uint64_t kidx_codes_covers(const kidx_codes *codes);
 
-/* As kidx_scan(), also KITH_CORRUPT: a block is damaged, nothing was found. Rows beyond
- * those covered are scanned. */
+/* kidx_scan() for rows that have these codes, also KITH_CORRUPT: a block is damaged, and
+ * the codes are not used again. Rows beyond those covered are scanned. */
 kith_status kidx_codes_search(kidx_codes *codes, kbase_isa isa, kbase_pool *pool,
                               const kidx_rows *rows, const float *queries,
                               size_t n_queries, size_t m, kidx_hit *hits, size_t *counts,

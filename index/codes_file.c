@@ -311,7 +311,7 @@ void kidx_codes_close(kidx_codes *codes)
 
 uint64_t kidx_codes_covers(const kidx_codes *codes)
 {
-    return codes->covers;
+    return atomic_load(&codes->is_damaged) ? 0 : codes->covers;
 }
 
 bool kidx_codes_check_block(kidx_codes *codes, uint64_t block)
@@ -325,6 +325,7 @@ bool kidx_codes_check_block(kidx_codes *codes, uint64_t block)
         (size_t)(n_panels < BLOCK_PANELS ? n_panels : BLOCK_PANELS) * panel_bytes;
     if (kbase_hash64(codes->panels + block * BLOCK_PANELS * panel_bytes, n_bytes) !=
         codes->checksums[block]) {
+        atomic_store(&codes->is_damaged, true);
         return false;
     }
     atomic_store_explicit(&codes->is_checked[block], 1, memory_order_relaxed);

@@ -17,6 +17,7 @@ struct kidx_codes {
     const unsigned char *panels;
     const uint64_t *checksums; /* of the blocks */
     atomic_uchar *is_checked;  /* of the blocks */
+    atomic_bool is_damaged;
 };
 
 /* Compare a block with its checksum, if that was not done before. */

@@ -311,8 +311,7 @@ static kith_status search_pass(codes_search *s, kbase_pool *pool, kith_error *er
         }
         status = (kith_status)atomic_load(&s->status);
         if (status == KITH_CORRUPT) {
-            kbase_fail(err, status, "%s is damaged: delete it and build the index again",
-                       s->codes->path);
+            kbase_fail(err, status, "%s is damaged", s->codes->path);
         } else if (status != KITH_OK) {
             kbase_fail_memory(err, s->m * sizeof(kidx_hit));
         }
@@ -352,8 +351,11 @@ kith_status kidx_codes_search(kidx_codes *codes, kbase_isa isa, kbase_pool *pool
                               size_t n_queries, size_t m, kidx_hit *hits, size_t *counts,
                               kith_error *err)
 {
+    if (atomic_load(&codes->is_damaged)) {
+        return kbase_fail(err, KITH_CORRUPT, "%s is damaged", codes->path);
+    }
     if (m == 0 || m > codes->covers / MAX_SHARE || codes->covers > rows->n_rows) {
-        return kidx_scan(isa, pool, rows, queries, n_queries, m, hits, counts, err);
+        return kidx_scan_from(isa, pool, rows, 0, queries, n_queries, m, hits, counts, err);
     }
     size_t together = MAX_HELD / m / kidx_n_workers(pool) + 1;
     together = together > MAX_QUERIES ? MAX_QUERIES : together;

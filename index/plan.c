@@ -2,29 +2,35 @@
 
 #include <stdio.h>
 
-/* Measured on one thread of a 2024 server (docs/benchmarks.md): 50,000 to 75,000
- * vectors of 384 numbers. Only their ratios decide. */
-#define SCAN_BYTES_A_SECOND 30e9
-#define CENTROID_BYTES_A_SECOND 48e9
-#define CODE_BYTES_A_SECOND 15e9
-#define RERANK_SECONDS 25e-6
+/* Measured on two machines (docs/benchmarks.md); only for a process that has to load. */
 #define LOAD_SECONDS 25e-3 /* libkith-faiss.so and what it needs */
 #define LOAD_BYTES_A_SECOND 2e9
+/* Queries of one call from which on a scan shares its pass over the rows. */
+#define SHARED_QUERIES 4
+/* A row without a code takes so many times as long. */
+#define UNCODED 3
 
-static double scan_seconds(uint64_t n_rows, uint32_t dim)
+/* Of one query, by what was measured over the rows that the index covers. */
+static double scan_seconds(const kidx_plan_request *request, const kidx_ann_info *info,
+                           uint64_t first)
 {
-    return (double)n_rows * dim * 2 / SCAN_BYTES_A_SECOND;
+    const kidx_recall_table *table = &info->recall;
+    uint64_t n_rows = request->n_rows > first ? request->n_rows - first : 0;
+    uint64_t begin = request->n_coded > first ? request->n_coded : first;
+    uint64_t n_uncoded =
+        request->n_coded > 0 && request->n_rows > begin ? request->n_rows - begin : 0;
+    double seconds = request->n_together < SHARED_QUERIES ? table->scan_seconds
+                                                          : table->batch_scan_seconds;
+    return seconds * ((double)n_rows + (double)n_uncoded * (UNCODED - 1)) /
+           (double)info->covers;
 }
 
 static double ann_seconds(const kidx_plan_request *request, const kidx_ann_info *info,
-                          uint32_t nprobe)
+                          const kidx_recall_point *point)
 {
-    uint64_t n_delta =
-        request->n_rows > info->covers ? request->n_rows - info->covers : 0;
-    double share = info->n_lists > 0 ? (double)nprobe / info->n_lists : 1;
-    return RERANK_SECONDS + scan_seconds(n_delta, request->dim) +
-           (double)info->n_lists * request->dim * 4 / CENTROID_BYTES_A_SECOND +
-           share * (double)info->n_bytes / CODE_BYTES_A_SECOND;
+    kidx_plan_request delta = *request;
+    delta.n_coded = delta.n_coded > 0 ? info->covers : 0; /* its codes are not used */
+    return point->seconds + scan_seconds(&delta, info, info->covers);
 }
 
 /* The measured k that answers for this one: the next upward; 0: none. */
@@ -95,11 +101,11 @@ static void take_cheaper(const kidx_plan_request *request, const kidx_ann_info *
                          const kidx_recall_point *point, kidx_plan *plan)
 {
     double n = request->n_queries > 0 ? (double)request->n_queries : 1;
-    double scan = n * scan_seconds(request->n_rows, request->dim);
+    double scan = n * scan_seconds(request, info, 0);
     double load = request->loaded
                       ? 0
                       : LOAD_SECONDS + (double)info->n_bytes / LOAD_BYTES_A_SECOND;
-    double ann = n * ann_seconds(request, info, point->nprobe);
+    double ann = n * ann_seconds(request, info, point);
     if (request->use != KITH_USE_ANN_ALWAYS && scan <= load + ann) {
         choose_exact(plan);
         snprintf(plan->reason, sizeof(plan->reason),

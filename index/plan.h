@@ -7,12 +7,12 @@
 typedef struct kidx_plan_request {
     uint64_t n_rows;  /* live and dead */
     uint64_t n_coded; /* of them have codes */
-    uint32_t dim;
     size_t k;
     double min_recall;
     uint32_t nprobe; /* 0: choose */
     kith_use_ann use;
-    uint64_t n_queries; /* expected on this handle */
+    uint64_t n_queries;  /* expected on this handle */
+    uint64_t n_together; /* in this call */
     bool loaded;        /* the approximate index is in memory already */
 } kidx_plan_request;
 

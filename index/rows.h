@@ -14,6 +14,7 @@ typedef struct kidx_rows {
     uint32_t dim;
     uint64_t n_rows;
     const uint64_t *dead; /* bit i set: row i is deleted; NULL: none is */
+    struct kidx_codes *codes; /* the rows in 8 bits, for kidx_scan(); NULL: none */
 } kidx_rows;
 
 static inline bool kidx_is_dead(const kidx_rows *rows, uint64_t ordinal)
@@ -39,7 +40,8 @@ void kidx_score(kbase_isa isa, const kidx_rows *rows, const float *query,
 /* Exact search: for each of n_queries queries (row-major, dim floats) the m best live
  * rows, into hits + q * m; counts[q] of them (fewer only when fewer live rows exist).
  * Uses the pool (may be NULL: the calling thread alone; no other thread may use it
- * meanwhile). Several queries share one pass over the rows. KITH_NOMEM. */
+ * meanwhile). Several queries share one pass over the rows, or over their codes where
+ * those are good for it: what is found is the same. KITH_NOMEM. */
 kith_status kidx_scan(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
                       const float *queries, size_t n_queries, size_t m, kidx_hit *hits,
                       size_t *counts, kith_error *err);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codes.h"
 #include "error.h"
 #include "row_kernels.h"
 #include "memory.h"
@@ -191,5 +192,12 @@ kith_status kidx_scan(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
                       const float *queries, size_t n_queries, size_t m, kidx_hit *hits,
                       size_t *counts, kith_error *err)
 {
+    if (rows->codes != NULL) {
+        kith_status status = kidx_codes_search(rows->codes, isa, pool, rows, queries,
+                                               n_queries, m, hits, counts, err);
+        if (status != KITH_CORRUPT) {
+            return status;
+        }
+    }
     return kidx_scan_from(isa, pool, rows, 0, queries, n_queries, m, hits, counts, err);
 }

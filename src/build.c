@@ -33,9 +33,9 @@ static bool has_outgrown(const kith_view *view, uint64_t covers)
     return view->rows.n_rows - covers > covers / AUTO_GROWTH;
 }
 
-static bool codes_are_wanted(kith_collection *collection, const kith_view *view)
+static bool codes_are_wanted(const kith_view *view)
 {
-    const kidx_codes *codes = kith_view_codes(collection, view);
+    const kidx_codes *codes = view->rows.codes;
     return view->n_passages >= CODES_ROWS &&
            (codes == NULL || has_outgrown(view, kidx_codes_covers(codes)));
 }
@@ -153,7 +153,7 @@ kith_status kith_writer_build_index(kith_writer *writer, const kith_build_opts *
         return status;
     }
     const bool wanted = ann_is_wanted(collection, view, &complete);
-    if (codes_are_wanted(collection, view)) {
+    if (codes_are_wanted(view)) {
         status = build(collection, view, KSTORE_DERIVED_CODES, &complete, err);
     }
     if (status == KITH_OK && wanted) {

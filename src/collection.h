@@ -32,11 +32,9 @@ typedef struct kith_codes_slot {
     unsigned n_references;
     char name[64];
     kidx_codes *codes; /* NULL: could not be opened */
-    char problem[128]; /* why it is not used, or empty */
 } kith_codes_slot;
 
-/* One committed state, ready for searching. Immutable but for ann->ann and the
- * problems of the slots, which load_mutex guards. */
+/* One committed state, ready for searching. Immutable but for ann->ann. */
 typedef struct kith_view {
     unsigned n_references;
     uint64_t transaction;
@@ -84,13 +82,6 @@ const kidx_ann_info *kith_view_ann_info(kith_collection *collection, const kith_
  * problem; the caller then searches exactly. */
 kith_status kith_view_load_ann(kith_collection *collection, kith_view *view,
                                kith_error *err);
-
-/* The view's codes: NULL when there are none or they cannot be used. */
-kidx_codes *kith_view_codes(kith_collection *collection, const kith_view *view);
-
-/* Do without the view's codes from now on. */
-void kith_view_drop_codes(kith_collection *collection, kith_view *view,
-                          const kith_error *problem);
 
 /* The collection's pool, if no other thread uses it now (give it back), else NULL. */
 kbase_pool *kith_pool_take(kith_collection *collection);

@@ -239,28 +239,6 @@ static kith_status collapse(search *s, size_t q, const kidx_hit *hits, size_t n_
 
 /* ------------------------------------------------------------------ finding rows */
 
-/* The m best rows by their codes, or by themselves where there are none. */
-static kith_status scan_rows(search *s, kbase_pool *pool, const float *vectors, size_t n,
-                             size_t m, kidx_hit *hits, size_t *counts, kith_error *err)
-{
-    const kbase_isa isa = s->collection->isa;
-    const kidx_rows *rows = &s->view->rows;
-    kidx_codes *codes = kith_view_codes(s->collection, s->view);
-    if (codes != NULL) {
-        kith_error problem = { .code = KITH_OK };
-        kith_status status = kidx_codes_search(codes, isa, pool, rows, vectors, n, m, hits,
-                                               counts, &problem);
-        if (status != KITH_CORRUPT) {
-            if (status != KITH_OK && err != NULL) {
-                *err = problem;
-            }
-            return status;
-        }
-        kith_view_drop_codes(s->collection, s->view, &problem);
-    }
-    return kidx_scan(isa, pool, rows, vectors, n, m, hits, counts, err);
-}
-
 /* The m best rows of a run of queries; approximate where the plan says so. */
 static kith_status find_rows(search *s, size_t first, size_t n, bool exact, size_t m,
                              kidx_hit *hits, size_t *counts, kith_error *err)
@@ -269,7 +247,8 @@ static kith_status find_rows(search *s, size_t first, size_t n, bool exact, size
     const float *vectors = s->vectors + first * s->dim;
     kbase_pool *pool = kith_pool_take(collection);
     kith_status status =
-        exact ? scan_rows(s, pool, vectors, n, m, hits, counts, err)
+        exact ? kidx_scan(collection->isa, pool, &s->view->rows, vectors, n, m, hits,
+                          counts, err)
               : kidx_ann_search(s->view->ann->ann, collection->isa, pool, &s->view->rows,
                                 vectors, n, s->plan.nprobe, m, hits, counts, err);
     kith_pool_give_back(collection, pool);
@@ -362,16 +341,16 @@ static kith_status make_plan(search *s, kith_error *err)
     kith_collection *collection = s->collection;
     bool loaded;
     const kidx_ann_info *info = kith_view_ann_info(collection, s->view, &loaded);
-    const kidx_codes *codes = kith_view_codes(collection, s->view);
+    const kidx_codes *codes = s->view->rows.codes;
     const kidx_plan_request request = {
         .n_rows = s->view->rows.n_rows,
         .n_coded = codes != NULL ? kidx_codes_covers(codes) : 0,
-        .dim = (uint32_t)s->dim,
         .k = s->opts.k,
         .min_recall = s->opts.min_recall,
         .nprobe = s->opts.nprobe,
         .use = s->opts.ann,
         .n_queries = s->n_queries > s->opts.n_expected ? s->n_queries : s->opts.n_expected,
+        .n_together = s->n_queries,
         .loaded = loaded,
     };
     kidx_plan_choose(&request, info, &s->plan);

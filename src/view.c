@@ -88,11 +88,8 @@ static kith_status find_codes(kith_collection *collection, const char *name,
     slot->n_references = 1;
     snprintf(slot->name, sizeof(slot->name), "%s", name);
     const kstore_settings *settings = kstore_get_settings(collection->store);
-    kith_error problem;
-    if (kidx_codes_open(path, settings->fingerprint, settings->dim, &slot->codes,
-                        &problem) != KITH_OK) {
-        note_problem(slot->problem, &problem);
-    }
+    /* Without them the rows are scanned, and the next build makes new ones. */
+    (void)kidx_codes_open(path, settings->fingerprint, settings->dim, &slot->codes, NULL);
     free(path);
     *out = slot;
     return KITH_OK;
@@ -113,27 +110,9 @@ static kith_status find_derived(kith_collection *collection,
     }
     if (status == KITH_OK && name[0] != '\0') {
         status = find_codes(collection, name, &view->codes, err);
+        view->rows.codes = status == KITH_OK ? view->codes->codes : NULL;
     }
     return status;
-}
-
-kidx_codes *kith_view_codes(kith_collection *collection, const kith_view *view)
-{
-    kidx_codes *codes = NULL;
-    if (view->codes != NULL) {
-        pthread_mutex_lock(&collection->load_mutex);
-        codes = view->codes->problem[0] == '\0' ? view->codes->codes : NULL;
-        pthread_mutex_unlock(&collection->load_mutex);
-    }
-    return codes;
-}
-
-void kith_view_drop_codes(kith_collection *collection, kith_view *view,
-                          const kith_error *problem)
-{
-    pthread_mutex_lock(&collection->load_mutex);
-    note_problem(view->codes->problem, problem);
-    pthread_mutex_unlock(&collection->load_mutex);
 }
 
 const kidx_ann_info *kith_view_ann_info(kith_collection *collection, const kith_view *view,
@@ -214,7 +193,7 @@ static kith_status make_view(kith_collection *collection, const kstore_snapshot 
     if (status == KITH_OK) {
         view->rows = (kidx_rows){ vectors.data, vectors.stride,
                                   kstore_get_settings(collection->store)->dim,
-                                  vectors.n_rows, NULL };
+                                  vectors.n_rows, NULL, NULL };
         if (view->n_passages < vectors.n_rows) {
             view->dead = kbase_calloc((vectors.n_rows + 63) / 64, sizeof(*view->dead));
             status = view->dead != NULL

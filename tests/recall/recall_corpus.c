@@ -82,7 +82,7 @@ int make_corpus(void **state)
         next_vector(centres, shared.queries + i * DIM);
     }
     free(centres);
-    shared.rows = (kidx_rows){ shared.halves, DIM, DIM, N_ROWS, NULL };
+    shared.rows = (kidx_rows){ shared.halves, DIM, DIM, N_ROWS, NULL, NULL };
     find_truth(&shared.rows, shared.truth);
     return 0;
 }

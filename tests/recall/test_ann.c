@@ -102,7 +102,6 @@ static void the_chosen_setting_reaches_the_recall_wanted(void **state)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         kidx_plan plan;
         const kidx_plan_request request = { .n_rows = N_COVERED,
-                                            .dim = DIM,
                                             .k = sizes[i],
                                             .min_recall = 0.95,
                                             .n_queries = N_QUERIES,

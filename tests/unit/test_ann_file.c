@@ -19,7 +19,7 @@
 #define BLOB_BYTES 1000
 #define FINGERPRINT "0123456789abcdef0123456789abcdef"
 #define CHECKSUM_AT 1728 /* of the header, over what is before it */
-#define HEADER_BYTES 1736
+#define HEADER_BYTES 2520
 
 /* ---------------------------------------------------------------- instead of FAISS */
 
@@ -101,7 +101,9 @@ static void make_index(fixture *f, uint32_t n_lists)
     ann->info.recall = (kidx_recall_table){
         .n_points = 3,
         .n_queries = 40,
-        .points = { { 1, 0, 0.5 }, { 10, 0, 0.25 }, { 100, 0, 1 } },
+        .scan_seconds = 1e-3,
+        .batch_scan_seconds = 1e-4,
+        .points = { { 1, 0, 0.5, 1e-5 }, { 10, 0, 0.25, 0 }, { 100, 0, 1, 1e-5 } },
     };
     if (n_lists > 0) {
         ann->info.recall.points[0].nprobe = 1;
@@ -296,11 +298,15 @@ static void forged_headers_are_found(void **state)
         memset(unended, 'P', sizeof(unended));
         check_forged(&f, bytes, n_bytes, 96, unended, sizeof(unended));
         check_forged(&f, bytes, n_bytes, 164, &points, 4);
-        check_forged(&f, bytes, n_bytes, 168 + 16, &(uint32_t){ 0 },
+        check_forged(&f, bytes, n_bytes, 184 + 24, &(uint32_t){ 0 },
                      4);                                      /* k descends */
-        check_forged(&f, bytes, n_bytes, 168 + 4, &lists, 4); /* nprobe */
+        check_forged(&f, bytes, n_bytes, 184 + 4, &lists, 4); /* nprobe */
         for (size_t i = 0; i < sizeof(bad_recall) / sizeof(bad_recall[0]); i++) {
-            check_forged(&f, bytes, n_bytes, 168 + 8, &bad_recall[i], 8);
+            check_forged(&f, bytes, n_bytes, 184 + 8, &bad_recall[i], 8);
+        }
+        const double negative = -1;
+        for (size_t at = 168; at <= 200; at += at == 176 ? 24 : 8) {
+            check_forged(&f, bytes, n_bytes, at, &negative, 8);
         }
         free(bytes);
         teardown(&f);

@@ -14,22 +14,25 @@ static const kidx_ann_info fifty_thousand = {
     .n_bytes = 5900000,
     .recall = { .n_points = 6,
                 .n_queries = 1000,
-                .points = { { 10, 16, 0.87 },
-                            { 10, 64, 0.966 },
-                            { 10, 128, 0.989 },
-                            { 100, 16, 0.81 },
-                            { 100, 64, 0.953 },
-                            { 100, 128, 0.984 } } },
+                .scan_seconds = 600e-6,
+                .batch_scan_seconds = 100e-6,
+                .points = { { 10, 16, 0.87, 60e-6 },
+                            { 10, 64, 0.966, 80e-6 },
+                            { 10, 128, 0.989, 120e-6 },
+                            { 100, 16, 0.81, 60e-6 },
+                            { 100, 64, 0.953, 80e-6 },
+                            { 100, 128, 0.984, 120e-6 } } },
 };
 
 static kidx_plan_request usual(void)
 {
     return (kidx_plan_request){ .n_rows = 50000,
-                                .dim = 384,
+                                .n_coded = 50000,
                                 .k = 10,
                                 .min_recall = 0.95,
                                 .use = KITH_USE_ANN_AUTO,
-                                .n_queries = 1 };
+                                .n_queries = 1,
+                                .n_together = 1 };
 }
 
 static kidx_plan choose(kidx_plan_request request, const kidx_ann_info *info)
@@ -66,6 +69,8 @@ static void many_questions_load_the_index(void **state)
     request.n_rows = 500; /* so few rows are scanned in no time */
     kidx_ann_info small = fifty_thousand;
     small.covers = 500;
+    small.recall.scan_seconds = 6e-6;
+    small.recall.batch_scan_seconds = 1e-6;
     request.n_queries = 10;
     assert_true(choose(request, &small).exact);
 }
@@ -79,6 +84,8 @@ static void a_loaded_index_is_used(void **state)
     /* Not where most rows would have to be scanned anyway and the rest is quick. */
     kidx_ann_info old = fifty_thousand;
     old.covers = 1000;
+    old.recall.scan_seconds = 12e-6;
+    old.recall.batch_scan_seconds = 2e-6;
     request.n_rows = 1100;
     assert_true(choose(request, &old).exact);
 }
@@ -151,7 +158,11 @@ static void an_index_without_lists_has_one_setting(void **state)
         .factory = "PQ192x4fs",
         .covers = 50000,
         .n_bytes = 5000000,
-        .recall = { .n_points = 1, .n_queries = 1000, .points = { { 10, 0, 0.997 } } },
+        .recall = { .n_points = 1,
+                    .n_queries = 1000,
+                    .scan_seconds = 600e-6,
+                    .batch_scan_seconds = 100e-6,
+                    .points = { { 10, 0, 0.997, 80e-6 } } },
     };
     kidx_plan_request request = usual();
     request.loaded = true;
