@@ -459,10 +459,12 @@ typedef struct kith_build_opts {
 
 #define KITH_BUILD_OPTS_INIT { sizeof(kith_build_opts), KITH_ANN_AUTO, NULL, NULL, NULL }
 
-/* Build the approximate index over the committed rows, measure its recall, make it
- * current. Loads libkith-faiss.so. A failure leaves the collection as it was.
+/* Build what makes searching fast, and make it current: from 10,000 rows up the rows in 8
+ * bits, for exact search, whatever `ann` says; and the approximate index, whose recall is
+ * measured. Each is built when it is not there or has become too small; the approximate one
+ * loads libkith-faiss.so. After a failure what was there before is used.
  *
- * built  [out, may be NULL] whether an index was built
+ * built  [out, may be NULL] whether an approximate index was built
  * Returns KITH_OK; KITH_INVALID (factory); KITH_UNSUPPORTED (libkith-faiss.so missing);
  * KITH_NOMEM; KITH_IO; KITH_FULL. Cost: seconds for 50,000 rows, minutes for millions. */
 kith_status kith_writer_build_index(kith_writer *writer, const kith_build_opts *opts,
@@ -566,7 +568,9 @@ typedef struct kith_results kith_results;
  * content, a zero or non-finite vector, no model); KITH_NOT_FOUND (like: no such record);
  * KITH_CORRUPT; KITH_IO; KITH_NOMEM.
  * Thread-safe: yes. Blocks: on page faults and on the model, never on a writer.
- * Cost: exact, 2 * dim bytes of memory traffic a row for each group of up to 8 queries. */
+ * Cost: exact, dim bytes of memory traffic a row (2 * dim of rows that no build has seen
+ * yet) for each group of up to 256 queries, and from 4 queries on 2 * dim operations of 8
+ * bits a row and query. */
 kith_status kith_search(kith_collection *collection, const kith_query *queries,
                         size_t n_queries, const kith_search_opts *opts,
                         kith_results **results, kith_error *err);

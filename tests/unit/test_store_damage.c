@@ -424,7 +424,7 @@ static void test_missing_entries(void **state)
         MDB_txn *txn;
         MDB_dbi dbi;
         MDB_cursor *cursor;
-        MDB_val key;
+        MDB_val key = { sizeof("counts") - 1, "counts" };
         MDB_val value;
         assert_int_equal(mdb_env_create(&env), 0);
         assert_int_equal(mdb_env_set_maxdbs(env, KSTORE_N_DBS), 0);
@@ -432,7 +432,8 @@ static void test_missing_entries(void **state)
         assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
         assert_int_equal(mdb_dbi_open(txn, kstore_db_kinds[i].name, 0, &dbi), 0);
         assert_int_equal(mdb_cursor_open(txn, dbi, &cursor), 0);
-        assert_int_equal(mdb_cursor_get(cursor, &key, &value, MDB_FIRST), 0);
+        MDB_cursor_op at = i == KSTORE_META ? MDB_SET : MDB_FIRST;
+        assert_int_equal(mdb_cursor_get(cursor, &key, &value, at), 0);
         assert_int_equal(mdb_cursor_del(cursor, 0), 0);
         mdb_cursor_close(cursor);
         assert_int_equal(mdb_txn_commit(txn), 0);

@@ -1,6 +1,6 @@
 /* Times the search of a collection by vectors, for bench/ann and by hand:
  *
- *   search COLLECTION QUERIES OUT [k=10] [threads=1] [batch=1] [recall=0.95] [nprobe=0]
+ *   search_vectors COLLECTION QUERIES OUT [k=10] [threads=1] [batch=1] [recall=0.95] [nprobe=0]
  *          [ann=auto|always|never] [runs=3]
  *
  * QUERIES: float32 vectors, row after row. OUT gets the ids found, k a line, of the last
@@ -29,7 +29,7 @@ static double now(void)
 
 static void die(const char *what)
 {
-    fprintf(stderr, "search: %s\n", what);
+    fprintf(stderr, "search_vectors: %s\n", what);
     exit(1);
 }
 
@@ -58,7 +58,7 @@ static void set(settings *s, const char *argument)
         known = true;
     }
     if (!known || s->k == 0 || s->batch == 0 || s->runs == 0 || s->runs > MAX_RUNS) {
-        die("see the head of bench/search.c for the arguments");
+        die("see the head of bench/search_vectors.c for the arguments");
     }
 }
 
