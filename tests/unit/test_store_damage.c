@@ -424,7 +424,8 @@ static void test_missing_entries(void **state)
         MDB_txn *txn;
         MDB_dbi dbi;
         MDB_cursor *cursor;
-        MDB_val key = { sizeof("counts") - 1, "counts" };
+        char counts[] = "counts";
+        MDB_val key = { sizeof(counts) - 1, counts };
         MDB_val value;
         assert_int_equal(mdb_env_create(&env), 0);
         assert_int_equal(mdb_env_set_maxdbs(env, KSTORE_N_DBS), 0);
