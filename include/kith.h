@@ -313,6 +313,8 @@ typedef struct kith_recall_point {
     double recall;   /* lower 95 % bound, for queries like the records */
 } kith_recall_point;
 
+#define KITH_MAX_RECALL_POINTS 96
+
 typedef struct kith_collection_info {
     uint64_t n_records;
     uint64_t n_passages;   /* live rows */
@@ -325,7 +327,7 @@ typedef struct kith_collection_info {
     char index_problem[128]; /* why a derived file is not used, or empty */
     uint64_t index_covers;   /* rows */
     size_t n_recall;
-    kith_recall_point recall[96];
+    kith_recall_point recall[KITH_MAX_RECALL_POINTS];
     uint64_t bytes_store;   /* allocated on disk */
     uint64_t bytes_vectors;
     uint64_t bytes_derived;
@@ -334,6 +336,40 @@ typedef struct kith_collection_info {
 /* Returns KITH_OK; KITH_CORRUPT; KITH_IO. Thread-safe: yes. */
 kith_status kith_collection_get_info(kith_collection *collection,
                                      kith_collection_info *info, kith_error *err);
+
+/* Read all of a collection, the derived files included, and compare it with its checksums:
+ * the pages of the store, the vectors, the records and their keys with each other.
+ *
+ * Returns KITH_OK; KITH_CORRUPT and KITH_VERSION (the first thing that is wrong; what is
+ * derived comes last: without it everything else is whole); KITH_UNSUPPORTED
+ * (libkith-faiss.so cannot be loaded); KITH_IO; KITH_NOMEM.
+ * Thread-safe: yes; writers and searches go on. Cost: reads every byte once. */
+kith_status kith_collection_verify(kith_collection *collection, kith_error *err);
+
+typedef struct kith_measure_opts {
+    size_t size;
+    uint32_t n_queries; /* 1 to 1,000,000 */
+    /* Told how far it is; may be NULL. */
+    void (*progress)(void *context, const char *step, double fraction);
+    void *context;
+} kith_measure_opts;
+
+#define KITH_MEASURE_OPTS_INIT { sizeof(kith_measure_opts), 1000, NULL, NULL }
+
+/* Measure the recall of the approximate index afresh: live rows drawn at random are the
+ * queries, each leaving itself out, and exact search tells what they should find. The table
+ * that the build made is not changed.
+ *
+ * opts      [in, may be NULL]
+ * points    [out] room for KITH_MAX_RECALL_POINTS
+ * n_points  [out] points filled in, by k, then nprobe, ascending
+ * Returns KITH_OK; KITH_NOT_FOUND (there is no approximate index); KITH_INVALID (102 rows
+ * are needed); KITH_UNSUPPORTED; KITH_CORRUPT; KITH_IO; KITH_NOMEM.
+ * Thread-safe: yes. Cost: an exact search a query, and an approximate one for each nprobe. */
+kith_status kith_collection_measure_recall(kith_collection *collection,
+                                           const kith_measure_opts *opts,
+                                           kith_recall_point *points, size_t *n_points,
+                                           kith_error *err);
 
 /* ---------------------------------------------------------------- writing */
 

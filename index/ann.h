@@ -73,6 +73,13 @@ kith_status kidx_ann_load(const char *path, const char *fingerprint, uint32_t di
                           kidx_ann **ann, kith_error *err);
 
 void kidx_ann_get_info(const kidx_ann *ann, kidx_ann_info *info);
+
+/* Measure recall afresh, with n live rows drawn at random as queries, each leaving itself
+ * out. Searches of other threads may go on. KITH_INVALID (too few rows); KITH_NOMEM. */
+kith_status kidx_ann_measure(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
+                             const kidx_rows *rows, size_t n, uint64_t seed,
+                             kidx_progress progress, void *context,
+                             kidx_recall_table *table, kith_error *err);
 void kidx_ann_free(kidx_ann *ann);
 
 /* Search: candidates from FAISS (100 or more, at least 4 a hit wanted), dead rows

@@ -110,15 +110,6 @@ static kith_status choose_factory(build *b, const char *text, kith_error *err)
     return KITH_OK;
 }
 
-/* splitmix64 */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
 static int compare_ordinals(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a;
@@ -143,7 +134,7 @@ static kith_status draw_sample(build *b, kith_error *err)
     memcpy(b->sample, b->live, b->n_live * sizeof(*b->sample));
     uint64_t state = SEED;
     for (size_t i = 0; i < n; i++) {
-        size_t j = i + (size_t)(next_random(&state) % (b->n_live - i));
+        size_t j = i + (size_t)(kidx_next_random(&state) % (b->n_live - i));
         uint64_t swapped = b->sample[i];
         b->sample[i] = b->sample[j];
         b->sample[j] = swapped;
@@ -224,7 +215,8 @@ static kith_status fill(build *b, kith_error *err)
     b->ann->nprobe = info->n_lists > 0 ? 1 : 0;
     ops->set_nprobe(b->ann->index, 1);
     return kidx_ann_calibrate(b->ann, b->isa, b->pool, b->rows, b->sample,
-                              b->n_held_out, b->progress, b->context, err);
+                              b->n_held_out, b->progress, b->context, &info->recall,
+                              err);
 }
 
 kith_status kidx_ann_build(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,

@@ -47,10 +47,19 @@ kith_status kidx_ann_load_with(const kidx_faiss_ops *ops, const char *path,
 /* Rows held out of training to measure recall, of n live ones. */
 size_t kidx_ann_n_held_out(uint64_t n_live);
 
-/* Measure recall with these stored rows as queries, into ann->info.recall. */
+/* Measure recall with these stored rows as queries. */
 kith_status kidx_ann_calibrate(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                                const kidx_rows *rows, const uint64_t *held_out,
                                size_t n, kidx_progress progress, void *context,
-                               kith_error *err);
+                               kidx_recall_table *table, kith_error *err);
+
+/* splitmix64 */
+static inline uint64_t kidx_next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
 
 #endif

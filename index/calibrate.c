@@ -24,6 +24,7 @@ static const uint32_t measured_k[] = { 1, 10, 100 };
 
 typedef struct calibration {
     kidx_ann *ann;
+    kidx_recall_table *table;
     kbase_isa isa;
     kbase_pool *pool;
     const kidx_rows *rows;
@@ -123,15 +124,14 @@ static kith_status time_single(calibration *c, const uint32_t *nprobe, double *m
 /* Rows that tie for the k-th place are as good as each other: its score counts. */
 static kith_status find_truth(calibration *c, kith_error *err)
 {
-    kidx_recall_table *table = &c->ann->info.recall;
-    kith_status status = time_single(c, NULL, &table->scan_seconds, err);
+    kith_status status = time_single(c, NULL, &c->table->scan_seconds, err);
     if (status != KITH_OK) {
         return status;
     }
     double began = now();
     status = kidx_scan(c->isa, c->pool, c->rows, c->queries, c->n, MAX_M, c->hits,
                        c->counts, err);
-    table->batch_scan_seconds = (now() - began) * kidx_n_workers(c->pool) / (double)c->n;
+    c->table->batch_scan_seconds = (now() - began) * kidx_n_workers(c->pool) / (double)c->n;
     for (size_t q = 0; q < c->n && status == KITH_OK; q++) {
         kidx_hit *hits = c->hits + q * MAX_M;
         size_t n = leave_out(hits, c->counts[q], c->ordinals[q]);
@@ -215,8 +215,9 @@ static kith_status sweep(calibration *c, kidx_progress progress, void *context,
     }
 }
 
-static void store(const calibration *c, kidx_recall_table *table)
+static void store(const calibration *c)
 {
+    kidx_recall_table *table = c->table;
     table->n_points = 0;
     table->n_queries = (uint32_t)c->n;
     for (size_t i = 0; i < N_K; i++) {
@@ -229,9 +230,10 @@ static void store(const calibration *c, kidx_recall_table *table)
 kith_status kidx_ann_calibrate(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                                const kidx_rows *rows, const uint64_t *held_out,
                                size_t n, kidx_progress progress, void *context,
-                               kith_error *err)
+                               kidx_recall_table *table, kith_error *err)
 {
-    calibration c = { .ann = ann, .isa = isa, .pool = pool, .rows = rows };
+    calibration c = { .ann = ann, .table = table, .isa = isa, .pool = pool, .rows = rows };
+    *table = (kidx_recall_table){ 0 };
     c.ordinals = kbase_calloc(n, sizeof(*c.ordinals));
     c.queries = kbase_alloc_aligned(n * rows->dim, sizeof(*c.queries));
     c.truth = kbase_calloc(n * N_K, sizeof(*c.truth));
@@ -251,7 +253,7 @@ kith_status kidx_ann_calibrate(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
         status = sweep(&c, progress, context, err);
     }
     if (status == KITH_OK) {
-        store(&c, &ann->info.recall);
+        store(&c);
     }
 out:
     free(c.counts);
@@ -259,5 +261,33 @@ out:
     free(c.truth);
     free(c.queries);
     free(c.ordinals);
+    return status;
+}
+
+kith_status kidx_ann_measure(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
+                             const kidx_rows *rows, size_t n, uint64_t seed,
+                             kidx_progress progress, void *context,
+                             kidx_recall_table *table, kith_error *err)
+{
+    uint64_t n_live = 0;
+    for (uint64_t i = 0; i < rows->n_rows; i++) {
+        n_live += !kidx_is_dead(rows, i);
+    }
+    if (n_live <= MAX_M) {
+        return kbase_fail(err, KITH_INVALID,
+                          "%llu rows are too few to measure recall: more than %d are needed",
+                          (unsigned long long)n_live, MAX_M);
+    }
+    uint64_t *drawn = kbase_calloc(n, sizeof(*drawn));
+    if (drawn == NULL) {
+        return kbase_fail_memory(err, n * sizeof(*drawn));
+    }
+    for (size_t i = 0; i < n;) {
+        drawn[i] = kidx_next_random(&seed) % rows->n_rows;
+        i += !kidx_is_dead(rows, drawn[i]);
+    }
+    kith_status status = kidx_ann_calibrate(ann, isa, pool, rows, drawn, n, progress,
+                                            context, table, err);
+    free(drawn);
     return status;
 }

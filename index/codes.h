@@ -32,6 +32,9 @@ void kidx_codes_close(kidx_codes *codes);
 /* Rows 0 .. covers - 1 have codes; 0 once a block was found to be damaged. */
 uint64_t kidx_codes_covers(const kidx_codes *codes);
 
+/* Compare every block with its checksum. KITH_CORRUPT. */
+kith_status kidx_codes_verify(kidx_codes *codes, kith_error *err);
+
 /* kidx_scan() for rows that have these codes, also KITH_CORRUPT: a block is damaged, and
  * the codes are not used again. Rows beyond those covered are scanned. */
 kith_status kidx_codes_search(kidx_codes *codes, kbase_isa isa, kbase_pool *pool,

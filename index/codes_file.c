@@ -47,16 +47,20 @@ static uint64_t div_up(uint64_t n, uint64_t unit)
 void kidx_quantize(const float *x, size_t n, int limit, int32_t *codes, float *scale,
                    float *error)
 {
+    const float rounder = 0x1.8p23f; /* added, it leaves no place for a fraction */
     float largest = 0;
     double rest = 0;
     for (size_t i = 0; i < n; i++) {
-        largest = fmaxf(largest, fabsf(x[i]));
+        float size = fabsf(x[i]);
+        largest = size > largest ? size : largest;
     }
     *scale = largest / (float)limit;
+    const float inverse = *scale > 0 ? 1 / *scale : 0;
     for (size_t i = 0; i < n; i++) {
-        /* |x / scale| may round to just above the limit. */
-        float code = *scale > 0 ? rintf(x[i] / *scale) : 0;
-        code = fminf(fmaxf(code, (float)-limit), (float)limit);
+        /* Rounding may lead just above the limit. */
+        float code = (x[i] * inverse + rounder) - rounder;
+        code = code > (float)limit ? (float)limit : code;
+        code = code < (float)-limit ? (float)-limit : code;
         double left = (double)x[i] - (double)*scale * (double)code;
         codes[i] = (int32_t)code;
         rest += left * left;
@@ -330,4 +334,16 @@ bool kidx_codes_check_block(kidx_codes *codes, uint64_t block)
     }
     atomic_store_explicit(&codes->is_checked[block], 1, memory_order_relaxed);
     return true;
+}
+
+kith_status kidx_codes_verify(kidx_codes *codes, kith_error *err)
+{
+    const uint64_t n_blocks = div_up(codes->covers, KIDX_CODES_BLOCK);
+    for (uint64_t block = 0; block < n_blocks; block++) {
+        atomic_store(&codes->is_checked[block], 0);
+        if (!kidx_codes_check_block(codes, block)) {
+            return corrupt(codes->path, "checksum of a block", err);
+        }
+    }
+    return KITH_OK;
 }

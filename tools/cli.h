@@ -57,6 +57,7 @@ int cmd_list(int argc, char **argv);
 int cmd_model(int argc, char **argv);
 int cmd_search(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 int cmd_tokens(int argc, char **argv);
 
 #endif

@@ -22,6 +22,7 @@ static const command commands[] = {
     { "list", cmd_list, "print the ids of all records" },
     { "delete", cmd_delete, "forget records" },
     { "status", cmd_status, "tell what a collection holds" },
+    { "verify", cmd_verify, "look for damage, measure recall" },
     { "encode", cmd_encode, "turn texts into vectors" },
     { "compare", cmd_compare, "print how similar sentences are" },
     { "tokens", cmd_tokens, "show the word pieces of a text" },

@@ -56,6 +56,29 @@ check "--exact gives what it gave before" cmp "$out" "$top/state/exact"
 run kith search c.kith "bird on the road" --json --ann always --min-recall 1
 out_json 'd[0]["exact"] is True' \
     "a recall that it does not reach makes the search exact"
+run kith verify c.kith
+is_status 0 "verify"
+out_has "everything is as its checksums say" "finds no damage"
+run kith verify c.kith --recall 200 --json
+is_status 0 "verify --recall"
+out_json 'len(d[0]["recall"]) > 0 and all(0 <= r["recall"] <= 1 and (r["stated"] is None or
+          abs(r["recall"] - r["stated"]) < 0.15) for r in d[0]["recall"])' \
+    "measures about what was stated"
+run kith verify few.kith --recall 10
+is_status 1 "verify --recall without an approximate index"
+err_has "every answer is exact" "says so"
+index_file=$(ls c.kith/g*/derived/ann-*)
+cp "$index_file" good
+printf 'x' | dd of="$index_file" bs=1 seek=5000 conv=notrunc status=none
+run kith verify c.kith
+is_status 1 "verify with a damaged index"
+out_has "derived/ann-.* is damaged" "names the file"
+cp good "$index_file"
+cp -r c.kith bad.kith
+printf 'xyz' | dd of="$(ls bad.kith/g*/vectors)" bs=1 seek=70000 conv=notrunc status=none
+run kith verify bad.kith --json
+is_status 1 "verify with a damaged vector"
+out_json '"vectors" in d[0]["damage"]' "names it"
 rm c.kith/g*/derived/*
 run kith search c.kith "bird on the road" --json --ann always --min-recall 0 --explain
 is_status 0 "search when the index is lost"
