@@ -60,6 +60,8 @@ const kenc_kernels *kenc_kernels_for(kbase_isa isa)
         return &kenc_kernels_avx512;
     case KBASE_ISA_AVX512VNNI:
         return &kenc_kernels_avx512vnni;
+    case KBASE_ISA_AMX:
+        return &kenc_kernels_amx;
 #endif
     default:
         return &kenc_kernels_portable;

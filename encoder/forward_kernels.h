@@ -136,6 +136,7 @@ extern const kenc_kernels kenc_kernels_avx2;
 extern const kenc_kernels kenc_kernels_avxvnni;
 extern const kenc_kernels kenc_kernels_avx512;
 extern const kenc_kernels kenc_kernels_avx512vnni;
+extern const kenc_kernels kenc_kernels_amx;
 #endif
 
 /* The table for an instruction set that this CPU offers. */

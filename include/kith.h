@@ -123,7 +123,7 @@ typedef struct kith_model_opts {
     kith_precision precision;
     unsigned n_threads; /* 0: one a processor that this process may use */
     const char *cpu;    /* kernels: NULL for the best, or one of "portable", "avx2",
-                         * "avxvnni", "avx512", "avx512vnni": kith_kernels() */
+                         * "avxvnni", "avx512", "avx512vnni", "amx": kith_kernels() */
 } kith_model_opts;
 
 #define KITH_MODEL_OPTS_INIT { sizeof(kith_model_opts), KITH_PRECISION_DEFAULT, 0, NULL }

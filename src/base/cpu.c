@@ -1,5 +1,6 @@
 #include "cpu.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "error.h"
@@ -7,10 +8,12 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
-static const char *const names[KBASE_ISA_COUNT] = { "portable", "avx2", "avxvnni", "avx512",
-                                                   "avx512vnni" };
+static const char *const names[KBASE_ISA_COUNT] = { "portable", "avx2",       "avxvnni",
+                                                    "avx512",   "avx512vnni", "amx" };
 
 const char *kbase_isa_name(kbase_isa isa)
 {
@@ -45,6 +48,33 @@ static bool has_avx512(void)
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
 
+static bool has_avx512vnni(void)
+{
+    return has_avx512() && __builtin_cpu_supports("avx512vnni");
+}
+
+/* Tiles of bytes: the CPU has them, and the system saves them and grants them to this
+ * process for good. What a tile may hold is asked of nobody: some virtual machines hide
+ * those leaves of CPUID, and palette 1 is the same everywhere. To be called where AVX
+ * is supported: what that needs, xgetbv needs. */
+static bool has_amx(void)
+{
+    enum {
+        EDX_AMX_TILE_INT8 = 3 << 24, /* leaf 7.0 */
+        XCR0_TILES = 3 << 17,        /* their configuration and their data */
+        REQUEST_PERMISSION = 0x1023, /* ARCH_REQ_XCOMP_PERM */
+        TILE_DATA = 18
+    };
+    unsigned a, b, c, d;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 ||
+        (d & EDX_AMX_TILE_INT8) != EDX_AMX_TILE_INT8) {
+        return false;
+    }
+    __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (a & XCR0_TILES) == XCR0_TILES &&
+           syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+
 static bool is_supported(kbase_isa isa)
 {
     switch (isa) {
@@ -56,7 +86,9 @@ static bool is_supported(kbase_isa isa)
     case KBASE_ISA_AVX512:
         return has_minimum() && has_avx512();
     case KBASE_ISA_AVX512VNNI:
-        return has_minimum() && has_avx512() && __builtin_cpu_supports("avx512vnni");
+        return has_minimum() && has_avx512vnni();
+    case KBASE_ISA_AMX:
+        return has_minimum() && has_avx512vnni() && has_amx();
     case KBASE_ISA_COUNT:
         break;
     }
@@ -76,6 +108,18 @@ static bool is_supported(kbase_isa isa)
 
 #endif
 
+static kith_status refuse(const char *name, kith_error *err)
+{
+    char known[16 * KBASE_ISA_COUNT] = "";
+    size_t n = 0;
+    for (int i = 0; i < KBASE_ISA_COUNT; i++) {
+        const char *before = i == 0 ? "" : i + 1 < KBASE_ISA_COUNT ? ", " : " and ";
+        n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s", before, names[i]);
+    }
+    return kbase_fail(err, KITH_INVALID, "no kernels named \"%s\": there are %s", name,
+                      known);
+}
+
 kith_status kbase_isa_choose(const char *name, kbase_isa *isa, kith_error *err)
 {
     if (!is_supported(KBASE_ISA_PORTABLE)) {
@@ -91,10 +135,7 @@ kith_status kbase_isa_choose(const char *name, kbase_isa *isa, kith_error *err)
                                     "this CPU has no %s: choose other kernels", name);
         }
     }
-    return kbase_fail(err, KITH_INVALID,
-                      "no kernels named \"%s\": there are portable, avx2, avxvnni, avx512 "
-                      "and avx512vnni",
-                      name == NULL ? "" : name);
+    return refuse(name, err);
 }
 
 #if defined(__x86_64__)

@@ -11,10 +11,11 @@ typedef enum kbase_isa {
     KBASE_ISA_AVXVNNI = 2,
     KBASE_ISA_AVX512 = 3,
     KBASE_ISA_AVX512VNNI = 4,
+    KBASE_ISA_AMX = 5,
     KBASE_ISA_COUNT
 } kbase_isa;
 
-/* "portable", "avx2", "avxvnni", "avx512", "avx512vnni" */
+/* Such as "avx2"; the names are those that kbase_isa_choose() takes. */
 const char *kbase_isa_name(kbase_isa isa);
 
 /* The kernel set for `name`, or the best one for NULL. KITH_UNSUPPORTED when this CPU (or

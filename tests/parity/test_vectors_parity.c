@@ -186,8 +186,8 @@ static void shared_vectors_equal_the_reference(void **state)
 static void give_the_same_bits(kith_precision precision)
 {
     static const size_t batches[] = { 1, 7, 64 };
-    static const char *const cpus[] = { "portable", "avx2", "avxvnni", "avx512",
-                                        "avx512vnni" };
+    static const char *const cpus[] = { "portable", "avx2",       "avxvnni",
+                                        "avx512",   "avx512vnni", "amx" };
     size_t n;
     kith_error error;
     kith_model *model = open_model_as(precision, NULL, 1);

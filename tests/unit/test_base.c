@@ -254,6 +254,9 @@ static void kernels_are_chosen_by_name(void **state)
     assert_ok(kbase_isa_choose("portable", &isa, &error));
     assert_int_equal(isa, KBASE_ISA_PORTABLE);
     assert_status(KITH_INVALID, kbase_isa_choose("sse9", &isa, &error));
+    for (int i = 0; i < KBASE_ISA_COUNT; i++) {
+        assert_non_null(strstr(error.message, kbase_isa_name((kbase_isa)i)));
+    }
 }
 
 int main(void)
