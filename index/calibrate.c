@@ -211,7 +211,8 @@ static kith_status sweep(calibration *c, kidx_progress progress, void *context,
             c->n_points == KIDX_MAX_POINTS / N_K) {
             return status;
         }
-        nprobe = nprobe < n_lists / 2 ? nprobe * 2 : n_lists;
+        uint32_t next = nprobe + (nprobe > 2 ? nprobe * 2 / 5 : 1); /* half an octave */
+        nprobe = next < n_lists ? next : n_lists;
     }
 }
 

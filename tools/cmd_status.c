@@ -75,6 +75,30 @@ static void put_status(buffer *out, const kith_collection_info *info)
     buffer_byte(out, '\n');
 }
 
+/* A line for each number of lists visited, a column for each k. */
+static void show_recall(buffer *out, const kith_collection_info *info)
+{
+    const kith_recall_point *points = info->recall;
+    size_t n_lines = 0;
+    while (n_lines < info->n_recall && points[n_lines].k == points[0].k) {
+        n_lines++;
+    }
+    if (n_lines == 0) {
+        return;
+    }
+    buffer_string(out, "recall    lists");
+    for (size_t i = 0; i < info->n_recall; i += n_lines) {
+        buffer_print(out, "   k = %-4" PRIu32, points[i].k);
+    }
+    for (size_t line = 0; line < n_lines; line++) {
+        buffer_print(out, "\n%15" PRIu32, points[line].nprobe);
+        for (size_t i = line; i < info->n_recall; i += n_lines) {
+            buffer_print(out, "   %-8.4f", points[i].recall);
+        }
+    }
+    buffer_byte(out, '\n');
+}
+
 static void show_status(buffer *out, const kith_collection_info *info)
 {
     const double mib = 1 << 20;
@@ -98,15 +122,7 @@ static void show_status(buffer *out, const kith_collection_info *info)
     if (info->index_problem[0] != '\0') {
         buffer_print(out, "problem   %s\n", info->index_problem);
     }
-    for (size_t i = 0; i < info->n_recall; i++) {
-        const kith_recall_point *point = &info->recall[i];
-        buffer_print(out, "%s %.4f at k = %" PRIu32, i == 0 ? "recall   " : "         ",
-                     point->recall, point->k);
-        if (point->nprobe > 0) {
-            buffer_print(out, ", %" PRIu32 " lists", point->nprobe);
-        }
-        buffer_byte(out, '\n');
-    }
+    show_recall(out, info);
 }
 
 int cmd_status(int argc, char **argv)
