@@ -8,8 +8,9 @@
  *   1. Vectors only. kith_model_open(), kith_model_encode(), kith_model_close().
  *   2. A collection. kith_collection_open(), then kith_writer_begin(), kith_writer_add(),
  *      kith_writer_commit() to fill it and kith_search() to ask it.
- *   3. A collection with vectors that you computed yourself: pass query vectors in
- *      kith_query.vector; the model may then be NULL.
+ *   3. A collection with vectors that you computed yourself: make it with
+ *      kith_collection_opts.dim and no model, add kith_input.vector, ask with
+ *      kith_query.vector.
  *
  * Conventions
  *
@@ -268,21 +269,26 @@ typedef struct kith_collection kith_collection;
 
 typedef struct kith_collection_opts {
     size_t size;
-    bool create;    /* make it when it is not there; needs a model */
+    bool create;    /* make it when it is not there; needs a model or `dim` */
     bool read_only; /* no writer will be begun on this handle */
     unsigned n_threads; /* for search; 0: one a processor */
     const char *cpu;    /* kernels of the scan: as in kith_model_opts */
+    uint32_t dim;   /* numbers in a vector, 1 to 65,536, for making a collection of
+                     * vectors that come from outside, without a model; one that is
+                     * there must have as many. 0: the model's, or the collection's */
 } kith_collection_opts;
 
-#define KITH_COLLECTION_OPTS_INIT { sizeof(kith_collection_opts), false, false, 0, NULL }
+#define KITH_COLLECTION_OPTS_INIT \
+    { sizeof(kith_collection_opts), false, false, 0, NULL, 0 }
 
 /* Open a collection.
  *
  * path   [in] the folder
  * model  [in, may be NULL] encodes records and queries; borrowed, must outlive the
- *        collection. Its fingerprint must be the collection's. Without a model only
- *        reading, deleting and search by vector or by record are possible.
- * Returns KITH_OK; KITH_NOT_FOUND; KITH_MISMATCH (another model); KITH_CORRUPT;
+ *        collection. Its fingerprint must be the collection's; one that was made
+ *        without a model takes none. Without a model only reading, deleting, adding
+ *        with given vectors and search by vector or by record are possible.
+ * Returns KITH_OK; KITH_NOT_FOUND; KITH_MISMATCH (another model or dim); KITH_CORRUPT;
  * KITH_VERSION; KITH_BUSY (another process is just creating it); KITH_IO; KITH_NOMEM;
  * KITH_INVALID.
  * Thread-safe: yes. Cost: under a millisecond; maps files, reads none of the vectors. */
@@ -293,7 +299,9 @@ kith_status kith_collection_open(const char *path, kith_model *model,
 /* Close a collection. NULL is a no-op. Close its writers, cursors and results first. */
 void kith_collection_close(kith_collection *collection);
 
-/* What a collection was made with, for finding its model before opening it with one. */
+/* What a collection was made with, for finding its model before opening it with one.
+ * Without a model, name and fingerprint are empty and the precision is
+ * KITH_PRECISION_DEFAULT. */
 typedef struct kith_collection_model {
     char name[65];
     char fingerprint[33];
@@ -379,7 +387,16 @@ typedef enum kith_long_text {
     KITH_LONG_TRUNCATE = 1 /* the first max_tokens count, the rest is cut and counted */
 } kith_long_text;
 
-/* A record to add. Pointers are read during the call only. */
+/* A passage of a record to add. */
+typedef struct kith_input_passage {
+    kith_text text;
+    const float *vector; /* as in kith_input, or NULL: made from title and text */
+    uint64_t byte[2];    /* as in kith_input, of this passage */
+    uint64_t line[2];
+} kith_input_passage;
+
+/* A record to add, zeroed where nothing else is said. Pointers are read during the call
+ * only. */
 typedef struct kith_input {
     kith_text id;       /* 1 to 4096 bytes */
     kith_text text;     /* what is encoded, after the title and a space */
@@ -389,6 +406,17 @@ typedef struct kith_input {
     uint64_t byte[2];   /* the part of the source that it is: first, one past the last */
     uint64_t line[2];   /* 1-based: first, last; 0: unknown */
     bool spans_source;  /* text is that part byte for byte: passages get their own spans */
+    /* The vector of this record, instead of one made from its text: dim floats of any
+     * finite length but zero, or NULL. Stored at unit length (as it is when it has that
+     * within 2^-10), in f16. The record is then one passage: its text, which may be
+     * empty, is not cut. That it comes from the collection's model is the caller's
+     * word. */
+    const float *vector;
+    /* n_passages > 0: the passages of this record, instead of those that its text would
+     * be cut into, for copying a record. text, byte, line, spans_source and vector are
+     * not looked at then. */
+    const kith_input_passage *passages;
+    size_t n_passages;
 } kith_input;
 
 /* The one writer of a collection. */
@@ -408,13 +436,17 @@ typedef struct kith_writer_opts {
      * it takes. Else, when it is more, kith_writer_add() and kith_writer_delete() wait and
      * commit as kith_writer_commit_ready() does until it is not; a record that is larger
      * works all the same. It does not cover the model, mapped files, what a commit copies
-     * of at most 16 MiB or one record, and 32 to 64 bytes for each id that was added since
-     * the writer began. */
+     * of at most 16 MiB or one record, and, unless no_prune is set, 32 to 64 bytes for
+     * each id that was added since the writer began. */
     size_t max_pending_bytes;
+    /* kith_writer_prune() will not be called: ids need not be kept, so that memory does
+     * not grow with their number. A record that is stored already and is given twice
+     * with the content that it has is then not counted as a duplicate. */
+    bool no_prune;
 } kith_writer_opts;
 
 #define KITH_WRITER_OPTS_INIT \
-    { sizeof(kith_writer_opts), false, NULL, NULL, NULL, KITH_LONG_CHUNK, 0 }
+    { sizeof(kith_writer_opts), false, NULL, NULL, NULL, KITH_LONG_CHUNK, 0, false }
 
 /* Become the writer of a collection, until kith_writer_close().
  *
@@ -434,7 +466,7 @@ typedef struct kith_writer_stats {
     uint64_t n_truncated;  /* records of which tokens were cut */
     uint64_t n_deleted;    /* records */
     uint64_t n_passages;   /* rows written */
-    uint64_t n_encoded;    /* of them encoded; the others were copied */
+    uint64_t n_encoded;    /* of them encoded; the others were copied or given */
     uint64_t n_pending;    /* records added, not yet committed */
     uint64_t n_ready;      /* of them encoded, with all before them, when last looked at */
 } kith_writer_stats;
@@ -442,9 +474,10 @@ typedef struct kith_writer_stats {
 /* Add a record, or replace the one with its id. It is durable after the next
  * kith_writer_commit(). Encoding happens meanwhile, on a thread of the writer, some 32 KiB
  * of text at a time. A record whose content is the one stored costs a look-up; one whose
- * text is the same keeps its vector.
+ * text is the same keeps its vector. A given vector is part of the content.
  *
- * Returns KITH_OK; KITH_INVALID (id or sizes: nothing was added); KITH_NOMEM; KITH_IO;
+ * Returns KITH_OK; KITH_INVALID (id, sizes, a vector that is zero or not finite, no
+ * model and no vector: nothing was added); KITH_NOMEM; KITH_IO;
  * KITH_CORRUPT (also of the model, for a record that was added earlier); KITH_INTERRUPTED;
  * with max_pending_bytes also what kith_writer_commit_ready() returns. After another
  * failure than KITH_INVALID only close the writer. */
@@ -454,7 +487,8 @@ kith_status kith_writer_add(kith_writer *writer, const kith_input *input, kith_e
 kith_status kith_writer_delete(kith_writer *writer, kith_text id, kith_error *err);
 
 /* Forget all records of a source that were not given to this writer since it began.
- * For refreshing a source whole. Effective at the next commit. */
+ * For refreshing a source whole. Effective at the next commit. KITH_INVALID with
+ * no_prune. */
 kith_status kith_writer_prune(kith_writer *writer, kith_text source, kith_error *err);
 
 /* Make everything added and deleted so far durable, in one atomic step.
@@ -523,12 +557,14 @@ typedef struct kith_record {
     kith_text source;
     uint64_t byte[2];
     uint64_t line[2];
+    const float *vector; /* dim floats, of unit length but for their rounding to f16;
+                          * NULL where vectors are not read */
 } kith_record;
 
 /* Passages read together. */
 typedef struct kith_records kith_records;
 
-/* All passages of one record, in order.
+/* All passages of one record, in order, with their vectors.
  * Returns KITH_OK; KITH_NOT_FOUND; KITH_CORRUPT; KITH_NOMEM; KITH_IO.
  * Thread-safe: yes. */
 kith_status kith_record_get(kith_collection *collection, kith_text id,
@@ -538,12 +574,15 @@ size_t kith_records_count(const kith_records *records);
 const kith_record *kith_records_at(const kith_records *records, size_t i);
 void kith_records_free(kith_records *records);
 
-/* Reads passages in the order of their ids, a bounded number at a time. It holds nothing
- * between calls: a writer may go on, and what it changes behind the cursor is not seen. */
+/* Reads passages in the order of their ids, about 256 at a time; those of one record
+ * come together. It holds nothing between calls: a writer may go on, and what it
+ * changes behind the cursor is not seen. */
 typedef struct kith_cursor kith_cursor;
 
 kith_status kith_cursor_open(kith_collection *collection, kith_cursor **cursor,
                              kith_error *err);
+/* From now on read the vectors, too. */
+void kith_cursor_read_vectors(kith_cursor *cursor);
 /* The next passages, at least one. KITH_NOT_FOUND at the end; *records is then NULL. */
 kith_status kith_cursor_next(kith_cursor *cursor, kith_records **records, kith_error *err);
 void kith_cursor_close(kith_cursor *cursor);

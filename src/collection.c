@@ -26,6 +26,14 @@ kith_status kith_check_process(const kith_collection *collection, kith_error *er
     return KITH_OK;
 }
 
+kith_status kith_fail_no_model(const kith_collection *collection, const char *why,
+                               kith_error *err)
+{
+    const char *name = kstore_get_settings(collection->store)->model;
+    return kbase_fail(err, KITH_INVALID, "collection %s was %s without a model: %s",
+                      collection->path, name[0] == '\0' ? "made" : "opened", why);
+}
+
 /* ------------------------------------------------------------------ CURRENT */
 
 /* "kith 0 g000001 " and the XXH3-64 of what stands before it. */
@@ -128,18 +136,27 @@ static kith_status make_folder(const char *path, kith_error *err)
     return KITH_OK;
 }
 
-static kith_status fill_generation(const char *generation, const kith_model *model,
-                                   kith_error *err)
+/* Of a collection to make: without a model its vectors will come from outside. */
+static kstore_settings settings_of(const kith_model *model, uint32_t dim)
 {
-    kstore_settings settings = { .dim = model->info.dim,
-                                 .precision = (uint32_t)model->info.precision };
-    snprintf(settings.model, sizeof(settings.model), "%s", model->info.name);
-    snprintf(settings.fingerprint, sizeof(settings.fingerprint), "%s",
-             model->info.fingerprint);
+    kstore_settings settings = { .dim = dim };
+    if (model != NULL) {
+        settings.dim = model->info.dim;
+        settings.precision = (uint32_t)model->info.precision;
+        snprintf(settings.model, sizeof(settings.model), "%s", model->info.name);
+        snprintf(settings.fingerprint, sizeof(settings.fingerprint), "%s",
+                 model->info.fingerprint);
+    }
+    return settings;
+}
+
+static kith_status fill_generation(const char *generation,
+                                   const kstore_settings *settings, kith_error *err)
+{
     sweep(generation);
     kith_status status = make_folder(generation, err);
     if (status == KITH_OK) {
-        status = kstore_create(generation, &settings, err);
+        status = kstore_create(generation, settings, err);
     }
     char *derived = kbase_path_join(generation, "derived");
     if (status == KITH_OK) {
@@ -155,7 +172,8 @@ static kith_status fill_generation(const char *generation, const kith_model *mod
 
 /* Under the writer's lock, so that two creations do not meet. CURRENT comes last: without
  * it there is no collection. */
-static kith_status create(const char *path, const kith_model *model, kith_error *err)
+static kith_status create(const char *path, const kstore_settings *settings,
+                          kith_error *err)
 {
     kstore_lock *lock = NULL;
     int64_t holder;
@@ -173,7 +191,7 @@ static kith_status create(const char *path, const kith_model *model, kith_error 
         status = kstore_lock_try(path, &lock, &holder, err);
     }
     if (status == KITH_OK && read_current(path, &existing, NULL) == KITH_NOT_FOUND) {
-        status = fill_generation(generation, model, err);
+        status = fill_generation(generation, settings, err);
         if (status == KITH_OK) {
             format_current(FIRST_GENERATION, line, sizeof(line));
             status = kbase_write_whole(current, line, strlen(line), err);
@@ -195,6 +213,12 @@ static kith_status check_model(const kith_collection *collection, kith_error *er
 {
     const kstore_settings *settings = kstore_get_settings(collection->store);
     const kith_model_info *info = &collection->model->info;
+    if (settings->fingerprint[0] == '\0') {
+        return kbase_fail(err, KITH_MISMATCH,
+                          "collection %s was made without a model, from imported "
+                          "vectors: model %s does not go with it",
+                          collection->path, info->name);
+    }
     if (strcmp(settings->fingerprint, info->fingerprint) != 0) {
         return kbase_fail(err, KITH_MISMATCH, "collection %s was made with model %s "
                           "(fingerprint %.8s...), not with %s (%.8s...): open it with its "
@@ -202,6 +226,17 @@ static kith_status check_model(const kith_collection *collection, kith_error *er
                           settings->fingerprint, info->name, info->fingerprint);
     }
     return KITH_OK;
+}
+
+static kith_status check_dim(const kith_collection *collection, uint32_t dim,
+                             kith_error *err)
+{
+    const uint32_t present = kstore_get_settings(collection->store)->dim;
+    return dim == 0 || dim == present
+               ? KITH_OK
+               : kbase_fail(err, KITH_MISMATCH,
+                            "collection %s has vectors of %u numbers, not of %u",
+                            collection->path, present, dim);
 }
 
 static kith_status open_existing(kith_collection *collection, const char *path,
@@ -215,8 +250,10 @@ static kith_status open_existing(kith_collection *collection, const char *path,
     if (status == KITH_OK) {
         status = read_current(path, &collection->generation, err);
     }
-    if (status == KITH_NOT_FOUND && opts->create && collection->model != NULL) {
-        status = create(path, collection->model, err);
+    if (status == KITH_NOT_FOUND && opts->create &&
+        (collection->model != NULL || opts->dim > 0)) {
+        const kstore_settings settings = settings_of(collection->model, opts->dim);
+        status = create(path, &settings, err);
         if (status == KITH_OK) {
             status = read_current(path, &collection->generation, err);
         }
@@ -227,6 +264,9 @@ static kith_status open_existing(kith_collection *collection, const char *path,
     }
     if (status == KITH_OK && collection->model != NULL) {
         status = check_model(collection, err);
+    }
+    if (status == KITH_OK) {
+        status = check_dim(collection, opts->dim, err);
     }
     if (status == KITH_OK) {
         status = kbase_pool_new(opts->n_threads, &collection->pool, err);
@@ -244,6 +284,16 @@ kith_status kith_collection_open(const char *path, kith_model *model,
     }
     kith_status status = kith_take_opts(&complete, sizeof(complete), opts,
                                         "kith_collection_opts", err);
+    if (status == KITH_OK && model != NULL && complete.dim > 0 &&
+        complete.dim != model->info.dim) {
+        status = kbase_fail(err, KITH_MISMATCH,
+                            "model %s gives vectors of %u numbers, not of %u",
+                            model->info.name, model->info.dim, complete.dim);
+    }
+    if (status == KITH_OK && complete.dim > KSTORE_DIM_MAX) {
+        status = kbase_fail(err, KITH_INVALID, "vectors of %u numbers: at most %d are "
+                            "possible", complete.dim, KSTORE_DIM_MAX);
+    }
     if (status != KITH_OK) {
         return status;
     }

@@ -65,6 +65,15 @@ struct kith_collection {
 /* KITH_INVALID after fork(). */
 kith_status kith_check_process(const kith_collection *collection, kith_error *err);
 
+/* KITH_INVALID: what is asked for needs a model, which the collection was opened, or
+ * made, without. */
+kith_status kith_fail_no_model(const kith_collection *collection, const char *why,
+                               kith_error *err);
+
+/* The length of a vector, in double: the same bits everywhere. 0 when it is zero or not
+ * finite. */
+double kith_vector_length(const float *vector, size_t dim);
+
 /* The view of a snapshot, made when the store has changed. Give it back with release. */
 kith_status kith_view_acquire(kith_collection *collection, const kstore_snapshot *snapshot,
                               kith_view **view, kith_error *err);

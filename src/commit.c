@@ -172,7 +172,7 @@ static kith_status copy_rows(commit_counts *c, const kith_pending_op *op, kith_e
     for (size_t i = 0; i < op->n_passages; i++) {
         kith_pending_passage *passage = &op->passages[i];
         if (passage->copy_of == UINT64_MAX) {
-            c->stats.n_encoded++;
+            c->stats.n_encoded += !passage->is_given;
             continue;
         }
         passage->row = kbase_arena_alloc(&op->batch->arena, dim * sizeof(*passage->row));
@@ -215,7 +215,7 @@ static kith_status prune_record(void *context, kith_text id, kith_error *err)
 {
     commit_counts *c = context;
     uint64_t n_rows;
-    if (kith_id_set_has(&c->writer->given, id)) {
+    if (kith_id_set_has(&c->writer->added, id)) {
         return KITH_OK;
     }
     kith_status status = kstore_batch_delete(c->batch, id, &n_rows, err);

@@ -105,6 +105,15 @@ static kith_status measure_title(const kenc_tokenizer *tokenizer, kith_text titl
     return status;
 }
 
+kith_status kith_fit_title(const kenc_tokenizer *tokenizer, kith_text title,
+                           size_t max_tokens, kenc_token_list *list,
+                           size_t *title_bytes, kith_error *err)
+{
+    size_t n_tokens;
+    return measure_title(tokenizer, title, (max_tokens - 2) / 2, list, &n_tokens,
+                         title_bytes, err);
+}
+
 kith_status kith_cut_passages(const kenc_tokenizer *tokenizer, kith_text title,
                               kith_text text, size_t max_tokens, kenc_token_list *list,
                               kith_spans *spans, kith_error *err)

@@ -29,4 +29,10 @@ kith_status kith_cut_passages(const kenc_tokenizer *tokenizer, kith_text title,
                               kith_text text, size_t max_tokens, kenc_token_list *list,
                               kith_spans *spans, kith_error *err);
 
+/* The bytes of a title that go before each of several passages of at most `max_tokens`
+ * tokens. KITH_NOMEM. */
+kith_status kith_fit_title(const kenc_tokenizer *tokenizer, kith_text title,
+                           size_t max_tokens, kenc_token_list *list,
+                           size_t *title_bytes, kith_error *err);
+
 #endif

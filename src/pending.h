@@ -13,6 +13,7 @@ typedef struct kith_pending_passage {
     kstore_record record;  /* texts lie in the batch's arena */
     kith_text encoded;     /* what its vector is made from */
     uint16_t *row;         /* its vector, or NULL: to be encoded */
+    bool is_given;         /* the caller has given it */
     uint64_t copy_of;      /* the row that has the vector already, or UINT64_MAX */
     uint32_t n_dropped;    /* tokens that were cut when it was encoded */
 } kith_pending_passage;

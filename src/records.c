@@ -5,7 +5,7 @@
 #include "collection.h"
 #include "error.h"
 
-/* Passages that a cursor reads in one snapshot. */
+/* Passages that a cursor reads in one snapshot, and the others of the last record. */
 #define CURSOR_RECORDS 256
 
 struct kith_records {
@@ -17,6 +17,7 @@ struct kith_records {
 
 struct kith_cursor {
     kith_collection *collection;
+    bool reads_vectors;
     bool started;
     kbase_buffer id; /* of the last passage read */
     uint32_t passage;
@@ -44,6 +45,28 @@ kith_status kith_record_copy(kbase_arena *arena, const kstore_record *stored,
     return KITH_OK;
 }
 
+/* The row of the record that was appended last. */
+static kith_status append_vector(const kith_collection *collection,
+                                 const kstore_snapshot *snapshot, uint64_t ordinal,
+                                 kith_records *records, kith_error *err)
+{
+    const uint32_t dim = kstore_get_settings(collection->store)->dim;
+    kstore_vectors vectors;
+    kith_status status = kstore_map_vectors(snapshot, &vectors, err);
+    float *vector = status == KITH_OK
+                        ? kbase_arena_alloc(&records->arena, dim * sizeof(*vector))
+                        : NULL;
+    if (status == KITH_OK && vector == NULL) {
+        status = kbase_fail_memory(err, dim * sizeof(*vector));
+    }
+    if (status == KITH_OK) {
+        kidx_f32_from_f16(collection->isa, vectors.data + ordinal * vectors.stride, dim,
+                          vector);
+        records->records[records->n - 1].vector = vector;
+    }
+    return status;
+}
+
 static kith_status append(kith_records *records, const kstore_record *stored,
                           kith_error *err)
 {
@@ -62,7 +85,8 @@ static kith_status append(kith_records *records, const kstore_record *stored,
     return status;
 }
 
-static kith_status read_passages(const kstore_snapshot *snapshot, kith_text id,
+static kith_status read_passages(const kith_collection *collection,
+                                 const kstore_snapshot *snapshot, kith_text id,
                                  kith_records *records, kith_error *err)
 {
     uint32_t n_passages = 1;
@@ -77,6 +101,9 @@ static kith_status read_passages(const kstore_snapshot *snapshot, kith_text id,
         if (status == KITH_OK) {
             n_passages = stored.n_passages;
             status = append(records, &stored, err);
+        }
+        if (status == KITH_OK) {
+            status = append_vector(collection, snapshot, ordinal, records, err);
         }
     }
     return status;
@@ -96,7 +123,7 @@ kith_status kith_record_get(kith_collection *collection, kith_text id, kith_reco
     kstore_snapshot *snapshot = NULL;
     status = kstore_snapshot_begin(collection->store, &snapshot, err);
     if (status == KITH_OK) {
-        status = read_passages(snapshot, id, records, err);
+        status = read_passages(collection, snapshot, id, records, err);
     }
     kstore_snapshot_end(snapshot);
     if (status != KITH_OK) {
@@ -153,6 +180,9 @@ static kith_status step(kith_cursor *cursor, const kstore_snapshot *snapshot,
     if (status == KITH_OK) {
         status = append(records, &stored, err);
     }
+    if (status == KITH_OK && cursor->reads_vectors) {
+        status = append_vector(cursor->collection, snapshot, ordinal, records, err);
+    }
     if (status == KITH_OK) {
         cursor->started = true;
         cursor->passage = stored.passage;
@@ -160,6 +190,18 @@ static kith_status step(kith_cursor *cursor, const kstore_snapshot *snapshot,
         status = kbase_buffer_append(&cursor->id, stored.id.data, stored.id.n_bytes, err);
     }
     return status;
+}
+
+void kith_cursor_read_vectors(kith_cursor *cursor)
+{
+    cursor->reads_vectors = true;
+}
+
+/* The last record has all its passages. */
+static bool is_whole(const kith_records *records)
+{
+    const kith_record *last = &records->records[records->n - 1];
+    return last->passage + 1 == last->n_passages;
 }
 
 kith_status kith_cursor_next(kith_cursor *cursor, kith_records **out, kith_error *err)
@@ -175,7 +217,7 @@ kith_status kith_cursor_next(kith_cursor *cursor, kith_records **out, kith_error
     }
     kstore_snapshot *snapshot = NULL;
     status = kstore_snapshot_begin(cursor->collection->store, &snapshot, err);
-    while (status == KITH_OK && records->n < CURSOR_RECORDS) {
+    while (status == KITH_OK && (records->n < CURSOR_RECORDS || !is_whole(records))) {
         status = step(cursor, snapshot, records, err);
     }
     kstore_snapshot_end(snapshot);

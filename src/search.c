@@ -67,8 +67,7 @@ static kith_status check_query(const search *s, const kith_query *query, kith_er
                           "record, not several of them");
     }
     if (query->text.n_bytes > 0 && s->collection->model == NULL) {
-        return kbase_fail(err, KITH_INVALID, "collection %s was opened without a model: "
-                          "queries by text need one", s->collection->path);
+        return kith_fail_no_model(s->collection, "queries by text need one", err);
     }
     return KITH_OK;
 }
@@ -76,14 +75,10 @@ static kith_status check_query(const search *s, const kith_query *query, kith_er
 /* Scale to unit length, in double: the same bits everywhere. */
 static kith_status normalize(float *vector, size_t dim, kith_error *err)
 {
-    double squares = 0.0;
-    for (size_t i = 0; i < dim; i++) {
-        squares += (double)vector[i] * (double)vector[i];
-    }
-    if (!isfinite(squares) || !(squares > 0.0)) {
+    double length = kith_vector_length(vector, dim);
+    if (!(length > 0.0)) {
         return kbase_fail(err, KITH_INVALID, "a query vector is zero or not finite");
     }
-    double length = sqrt(squares);
     for (size_t i = 0; i < dim; i++) {
         vector[i] = (float)((double)vector[i] / length);
     }

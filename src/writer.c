@@ -51,6 +51,18 @@ static kith_status claim(kith_collection *collection, kith_error *err)
                  : KITH_OK;
 }
 
+static kith_status count_rows(const kith_collection *collection, uint64_t *n_rows,
+                              kith_error *err)
+{
+    kstore_snapshot *snapshot = NULL;
+    kith_status status = kstore_snapshot_begin(collection->store, &snapshot, err);
+    if (status == KITH_OK) {
+        *n_rows = kstore_n_rows(snapshot);
+    }
+    kstore_snapshot_end(snapshot);
+    return status;
+}
+
 kith_status kith_writer_begin(kith_collection *collection, const kith_writer_opts *opts,
                               kith_writer **out, kith_error *err)
 {
@@ -74,6 +86,9 @@ kith_status kith_writer_begin(kith_collection *collection, const kith_writer_opt
     writer->collection = collection;
     writer->opts = complete;
     status = take_lock(writer, err);
+    if (status == KITH_OK) {
+        status = count_rows(collection, &writer->first_row, err);
+    }
     if (status != KITH_OK) {
         kith_writer_close(writer);
         return status;
@@ -89,7 +104,8 @@ void kith_writer_close(kith_writer *writer)
     }
     kith_encode_queue_free(writer->queue);
     kith_pending_clear(&writer->pending);
-    kith_id_set_free(&writer->given);
+    kith_id_set_free(&writer->added);
+    kith_given_free(&writer->given);
     kenc_token_list_free(&writer->tokens);
     free(writer->spans.spans);
     kbase_buffer_free(&writer->hashed);
@@ -109,14 +125,9 @@ void kith_writer_get_stats(const kith_writer *writer, kith_writer_stats *stats)
 
 /* ------------------------------------------------------------------ adding */
 
-static kith_status check_input(const kith_writer *writer, const kith_input *input,
-                               kith_error *err)
+static kith_status check_input(const kith_input *input, kith_error *err)
 {
     const kith_text *metadata = &input->metadata;
-    if (writer->collection->model == NULL) {
-        return kbase_fail(err, KITH_INVALID, "collection %s was opened without a model: "
-                          "adding needs one", writer->collection->path);
-    }
     if (input->id.n_bytes < 1 || input->id.n_bytes > MAX_ID_BYTES) {
         return kbase_fail(err, KITH_INVALID, "an id of %zu bytes: 1 to %d are possible",
                           input->id.n_bytes, MAX_ID_BYTES);
@@ -132,15 +143,27 @@ static kith_status check_input(const kith_writer *writer, const kith_input *inpu
     return KITH_OK;
 }
 
+static uint32_t dim_of(const kith_writer *writer)
+{
+    return kstore_get_settings(writer->collection->store)->dim;
+}
+
 /* A digest of everything that is stored of an input. */
 static kith_status hash_input(kith_writer *writer, const kith_input *input,
                               kbase_hash128 *hash, kith_error *err)
 {
-    const kith_text texts[] = { input->text, input->title, input->metadata, input->source };
+    kith_input whole = *input;
+    if (writer->given.n > 0) { /* text and place belong to the passages */
+        whole.text.n_bytes = 0;
+        memset(whole.byte, 0, sizeof(whole.byte));
+        memset(whole.line, 0, sizeof(whole.line));
+        whole.spans_source = false;
+    }
+    const kith_text texts[] = { whole.text, whole.title, whole.metadata, whole.source };
     const uint64_t numbers[] = {
-        input->text.n_bytes,  input->title.n_bytes,   input->metadata.n_bytes,
-        input->source.n_bytes, input->byte[0],        input->byte[1],
-        input->line[0],       input->line[1],         input->spans_source,
+        whole.text.n_bytes,  whole.title.n_bytes, whole.metadata.n_bytes,
+        whole.source.n_bytes, whole.byte[0],      whole.byte[1],
+        whole.line[0],       whole.line[1],       whole.spans_source,
         (uint64_t)writer->opts.long_text,
     };
     kbase_buffer *bytes = &writer->hashed;
@@ -148,6 +171,9 @@ static kith_status hash_input(kith_writer *writer, const kith_input *input,
     kith_status status = kbase_buffer_append(bytes, numbers, sizeof(numbers), err);
     for (size_t i = 0; i < 4 && status == KITH_OK; i++) {
         status = kbase_buffer_append(bytes, texts[i].data, texts[i].n_bytes, err);
+    }
+    if (status == KITH_OK) {
+        status = kith_given_append(&writer->given, dim_of(writer), bytes, err);
     }
     if (status == KITH_OK) {
         *hash = kbase_hash128_of(bytes->data, bytes->n_bytes);
@@ -183,55 +209,89 @@ static kith_text join_title(kbase_arena *arena, kith_text title, kith_text text)
     return (kith_text){ joined, title.n_bytes + 1 + text.n_bytes };
 }
 
-/* Fill in the passages of an operation from the spans of its text. */
-static kith_status fill_passages(kith_writer *writer, const kith_input *input,
-                                 const kith_pending_op *op, kbase_hash128 record_hash,
-                                 kith_error *err)
+/* Text and place of a passage that was cut out of the input's text. The passages come
+ * in order: *line is that of the byte *counted. */
+static void fill_cut(const kith_input *input, kith_text text, const kith_span *span,
+                     uint64_t *line, size_t *counted, kstore_record *record)
 {
-    kbase_arena *arena = &op->batch->arena;
-    const kith_text text = kbase_arena_copy(arena, input->text);
-    const kith_text title = kbase_arena_copy(arena, input->title);
-    const kith_text metadata = kbase_arena_copy(arena, input->metadata);
-    const kith_text source = kbase_arena_copy(arena, input->source);
-    if (text.data == NULL || title.data == NULL || metadata.data == NULL ||
-        source.data == NULL) {
-        return kbase_fail_memory(err, input->text.n_bytes);
+    record->text = (kith_text){ text.data + span->first, span->last - span->first };
+    memcpy(record->byte, input->byte, sizeof(record->byte));
+    memcpy(record->line, input->line, sizeof(record->line));
+    if (input->spans_source) {
+        record->byte[0] = input->byte[0] + span->first;
+        record->byte[1] = input->byte[0] + span->last;
+        *line += count_newlines(text.data + *counted, span->first - *counted);
+        record->line[0] = *line;
+        *line += count_newlines(text.data + span->first, span->last - span->first);
+        record->line[1] = *line;
+        *counted = span->last;
     }
-    uint64_t line = input->line[0];
-    size_t counted = 0;
-    for (size_t i = 0; i < op->n_passages; i++) {
-        const kith_span *span = &writer->spans.spans[i];
-        kith_pending_passage *passage = &op->passages[i];
-        kstore_record *record = &passage->record;
-        *record = (kstore_record){
-            .id = op->id, .passage = (uint32_t)i, .n_passages = (uint32_t)op->n_passages,
-            .text = { text.data + span->first, span->last - span->first },
-            .title = title, .metadata = metadata, .source = source,
-            .byte = { input->byte[0], input->byte[1] },
-            .line = { input->line[0], input->line[1] },
-            .record_hash = { record_hash.low, record_hash.high },
-        };
-        if (input->spans_source) {
-            record->byte[0] = input->byte[0] + span->first;
-            record->byte[1] = input->byte[0] + span->last;
-            line += count_newlines(text.data + counted, span->first - counted);
-            record->line[0] = line;
-            line += count_newlines(text.data + span->first, span->last - span->first);
-            record->line[1] = line;
-            counted = span->last;
-        }
+}
+
+/* What is encoded of a passage, and its hash. */
+static kith_status fill_encoded(const kith_writer *writer, kith_text title,
+                                kbase_arena *arena, uint32_t dim,
+                                kith_pending_passage *passage, kith_error *err)
+{
+    kstore_record *record = &passage->record;
+    kbase_hash128 hash;
+    passage->copy_of = UINT64_MAX;
+    if (passage->is_given) {
+        hash = kbase_hash128_of(passage->row, dim * sizeof(*passage->row));
+    } else {
         passage->encoded = join_title(
             arena, (kith_text){ title.data, writer->spans.title_bytes }, record->text);
         if (passage->encoded.data == NULL) {
             return kbase_fail_memory(err, record->text.n_bytes);
         }
-        kbase_hash128 hash = kbase_hash128_of(passage->encoded.data,
-                                              passage->encoded.n_bytes);
-        record->text_hash[0] = hash.low;
-        record->text_hash[1] = hash.high;
-        passage->copy_of = UINT64_MAX;
+        hash = kbase_hash128_of(passage->encoded.data, passage->encoded.n_bytes);
     }
+    record->text_hash[0] = hash.low;
+    record->text_hash[1] = hash.high;
     return KITH_OK;
+}
+
+/* Fill in the passages of an operation. */
+static kith_status fill_passages(kith_writer *writer, const kith_input *input,
+                                 const kith_pending_op *op, kbase_hash128 record_hash,
+                                 kith_error *err)
+{
+    kbase_arena *arena = &op->batch->arena;
+    const bool is_cut = writer->given.n == 0;
+    const kith_text text =
+        kbase_arena_copy(arena, is_cut ? input->text : (kith_text){ NULL, 0 });
+    const kstore_record common = {
+        .id = op->id,
+        .n_passages = (uint32_t)op->n_passages,
+        .title = kbase_arena_copy(arena, input->title),
+        .metadata = kbase_arena_copy(arena, input->metadata),
+        .source = kbase_arena_copy(arena, input->source),
+        .record_hash = { record_hash.low, record_hash.high },
+    };
+    if (text.data == NULL || common.title.data == NULL ||
+        common.metadata.data == NULL || common.source.data == NULL) {
+        return kbase_fail_memory(err, input->text.n_bytes);
+    }
+    uint64_t line = input->line[0];
+    size_t counted = 0;
+    kith_status status = KITH_OK;
+    for (size_t i = 0; i < op->n_passages && status == KITH_OK; i++) {
+        kith_pending_passage *passage = &op->passages[i];
+        passage->record = common;
+        passage->record.passage = (uint32_t)i;
+        if (is_cut) {
+            fill_cut(input, text, &writer->spans.spans[i], &line, &counted,
+                     &passage->record);
+        } else {
+            status = kith_given_fill(&writer->given, i, dim_of(writer), arena, passage,
+                                     err);
+        }
+        if (status == KITH_OK) {
+            status = fill_encoded(writer, common.title, arena, dim_of(writer), passage,
+                                  err);
+        }
+    }
+    return status;
 }
 
 /* Passages whose text is stored under this id already take its vector. */
@@ -252,24 +312,48 @@ static kith_status find_vectors(kith_pending_op *op, const kstore_snapshot *snap
         if (status != KITH_OK) {
             return status;
         }
-        if (memcmp(stored.text_hash, passage->record.text_hash,
-                   sizeof(stored.text_hash)) == 0) {
+        if (!passage->is_given && memcmp(stored.text_hash, passage->record.text_hash,
+                                         sizeof(stored.text_hash)) == 0) {
             passage->copy_of = ordinal;
         }
     }
     return KITH_OK;
 }
 
-static kith_status cut(kith_writer *writer, const kith_input *input, kith_error *err)
+/* Whether a passage is to be made from its text. */
+static bool needs_encoding(const kith_given *given)
 {
+    bool needs = given->n == 0;
+    for (size_t i = 0; i < given->n && !needs; i++) {
+        needs = given->passages[i].vector == NULL;
+    }
+    return needs;
+}
+
+/* Cut the text, unless its passages are given. *n: how many there are. */
+static kith_status cut(kith_writer *writer, const kith_input *input, size_t *n,
+                       kith_error *err)
+{
+    *n = writer->given.n;
+    writer->spans.title_bytes = input->title.n_bytes;
+    if (!needs_encoding(&writer->given)) {
+        return KITH_OK;
+    }
     const kith_model *model = writer->collection->model;
+    const kenc_tokenizer *tokenizer = kenc_model_tokenizer(model->encoder);
     size_t limit = model->info.max_tokens < KITH_PASSAGE_TOKENS ? model->info.max_tokens
                                                                 : KITH_PASSAGE_TOKENS;
+    if (*n > 0) {
+        return kith_given_fit_title(&writer->given, tokenizer, input->title, limit,
+                                    &writer->tokens, &writer->spans, err);
+    }
     if (writer->opts.long_text == KITH_LONG_TRUNCATE) {
         limit = SIZE_MAX;
     }
-    return kith_cut_passages(kenc_model_tokenizer(model->encoder), input->title,
-                             input->text, limit, &writer->tokens, &writer->spans, err);
+    kith_status status = kith_cut_passages(tokenizer, input->title, input->text, limit,
+                                           &writer->tokens, &writer->spans, err);
+    *n = writer->spans.n;
+    return status;
 }
 
 /* Make the operation that writes a new or changed record. */
@@ -277,12 +361,12 @@ static kith_status add_changed(kith_writer *writer, const kith_input *input,
                                kbase_hash128 hash, const kstore_snapshot *snapshot,
                                bool is_stored, kith_error *err)
 {
-    kith_status status = cut(writer, input, err);
+    size_t n;
+    kith_status status = cut(writer, input, &n, err);
     if (status != KITH_OK) {
         return status;
     }
     kith_pending_op *op = kith_pending_add(&writer->pending, input->id, false);
-    size_t n = writer->spans.n;
     if (op != NULL) {
         op->passages = kbase_arena_alloc(&op->batch->arena, n * sizeof(*op->passages));
     }
@@ -298,57 +382,76 @@ static kith_status add_changed(kith_writer *writer, const kith_input *input,
     }
     op->is_title_cut = writer->spans.title_bytes < input->title.n_bytes;
     for (size_t i = 0; i < n; i++) {
-        if (op->passages[i].copy_of == UINT64_MAX) {
+        if (op->passages[i].copy_of == UINT64_MAX && !op->passages[i].is_given) {
             op->batch->n_bytes_to_encode += op->passages[i].encoded.n_bytes;
         }
     }
     return status;
 }
 
-/* Whether the stored record is the one that is given; *is_stored: there is one. */
+/* Whether the stored record is the one that is given. *ordinal: of its passage 0, or
+ * UINT64_MAX when there is none. */
 static kith_status compare_stored(const kstore_snapshot *snapshot, kith_text id,
-                                  kbase_hash128 hash, bool *is_stored, bool *is_same,
+                                  kbase_hash128 hash, uint64_t *ordinal, bool *is_same,
                                   kith_error *err)
 {
-    uint64_t ordinal;
     kstore_record stored;
-    *is_stored = *is_same = false;
-    kith_status status = kstore_find(snapshot, id, 0, &ordinal, err);
+    *is_same = false;
+    kith_status status = kstore_find(snapshot, id, 0, ordinal, err);
     if (status == KITH_OK) {
-        status = kstore_get(snapshot, ordinal, &stored, err);
+        status = kstore_get(snapshot, *ordinal, &stored, err);
     }
     if (status == KITH_OK) {
-        *is_stored = true;
         *is_same = stored.record_hash[0] == hash.low && stored.record_hash[1] == hash.high;
+        return KITH_OK;
     }
+    *ordinal = UINT64_MAX;
     return status == KITH_NOT_FOUND ? KITH_OK : status;
+}
+
+/* Count an id that was added before. Without a list of them: one that is pending, or
+ * that has a row of this writer. */
+static kith_status note_id(kith_writer *writer, kith_text id, uint64_t ordinal,
+                           kith_error *err)
+{
+    kith_status status = KITH_OK;
+    if (!writer->opts.no_prune) {
+        status = kith_id_set_add(&writer->added, id, err);
+    } else if (kith_pending_find(&writer->pending, id) != NULL ||
+               (ordinal != UINT64_MAX && ordinal >= writer->first_row)) {
+        status = KITH_EXISTS;
+    }
+    writer->stats.n_duplicates += status == KITH_EXISTS;
+    return status == KITH_EXISTS ? KITH_OK : status;
 }
 
 kith_status kith_writer_add(kith_writer *writer, const kith_input *input, kith_error *err)
 {
     kbase_hash128 hash;
     kstore_snapshot *snapshot = NULL;
-    bool is_stored = false;
+    uint64_t ordinal = UINT64_MAX;
     bool is_same = false;
     kith_status status = kith_writer_check(writer, err);
     if (status == KITH_OK) {
-        status = check_input(writer, input, err);
+        status = check_input(input, err);
+    }
+    if (status == KITH_OK) {
+        status = kith_given_take(writer->collection, input, &writer->given, err);
     }
     if (status == KITH_OK) {
         status = hash_input(writer, input, &hash, err);
     }
     if (status == KITH_OK) {
-        status = kith_id_set_add(&writer->given, input->id, err);
-        writer->stats.n_duplicates += status == KITH_EXISTS;
-        status = status == KITH_EXISTS ? KITH_OK : status;
-    }
-    if (status == KITH_OK) {
         status = kstore_snapshot_begin(writer->collection->store, &snapshot, err);
     }
     if (status == KITH_OK) {
-        status = compare_stored(snapshot, input->id, hash, &is_stored, &is_same, err);
+        status = compare_stored(snapshot, input->id, hash, &ordinal, &is_same, err);
     }
     if (status == KITH_OK) {
+        status = note_id(writer, input->id, ordinal, err);
+    }
+    if (status == KITH_OK) {
+        const bool is_stored = ordinal != UINT64_MAX;
         kith_pending_op *former = kith_pending_find(&writer->pending, input->id);
         if (former != NULL) {
             kith_pending_cancel(&writer->pending, former);
@@ -395,6 +498,9 @@ kith_status kith_writer_delete(kith_writer *writer, kith_text id, kith_error *er
 
 kith_status kith_writer_prune(kith_writer *writer, kith_text source, kith_error *err)
 {
+    if (writer->opts.no_prune) {
+        return kbase_fail(err, KITH_INVALID, "this writer was begun with no_prune");
+    }
     kith_status status = kith_writer_check(writer, err);
     return status == KITH_OK ? kith_pending_add_prune(&writer->pending, source, err)
                              : status;

@@ -5,6 +5,7 @@
 
 #include "collection.h"
 #include "encode_queue.h"
+#include "given.h"
 #include "passages.h"
 #include "pending.h"
 
@@ -15,10 +16,12 @@ struct kith_writer {
     kith_writer_stats stats;  /* but for what `pending` counts */
     kith_pending pending;
     kith_encode_queue *queue; /* NULL until there is something to encode */
-    kith_id_set given;        /* ids added since the writer began */
+    kith_id_set added;        /* ids, since the writer began; unused with no_prune */
+    uint64_t first_row;       /* of those that this writer commits; with no_prune */
     kbase_buffer hashed;      /* scratch */
     kenc_token_list tokens;   /* scratch */
     kith_spans spans;         /* scratch */
+    kith_given given;         /* scratch */
 };
 
 /* Before anything else that a caller asks for: notes which batches are ready.

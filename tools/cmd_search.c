@@ -1,8 +1,11 @@
 /* kith search: the nearest records of a question. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli.h"
 #include "ids.h"
+#include "npy.h"
 #include "options.h"
 #include "output.h"
 #include "session.h"
@@ -23,6 +26,7 @@ typedef struct search_run {
     /* options */
     model_request model;
     const char *queries;
+    const char *vectors;
     const char *like;
     const char *field;
     double min_score;
@@ -43,12 +47,17 @@ typedef struct search_run {
     buffer out;
 } search_run;
 
+static bool asks_many(const search_run *run)
+{
+    return run->queries != NULL || run->vectors != NULL;
+}
+
 /* ------------------------------------------------------------------ answers */
 
 static void tell_about(const search_run *run, const show_query *query,
                        const kith_answer *answer)
 {
-    bool is_one = run->queries == NULL;
+    bool is_one = !asks_many(run);
     const char *mark = is_one ? "" : ": ";
     int id_bytes = is_one ? 0 : (int)query->id.n_bytes;
     if (run->explains) {
@@ -74,14 +83,14 @@ static bool give_answer(search_run *run, const show_query *query,
         break;
     case FORMAT_PEOPLE:
         tell_about(run, query, answer);
-        if (run->queries != NULL) {
+        if (asks_many(run)) {
             output_text(&run->out, query->id);
-            buffer_string(&run->out, "  ");
+            buffer_string(&run->out, query->text.n_bytes > 0 ? "  " : "");
             output_text(&run->out, query->text);
             buffer_byte(&run->out, '\n');
         }
         show_answer(&run->out, query, answer);
-        if (run->queries != NULL) {
+        if (asks_many(run)) {
             buffer_byte(&run->out, '\n');
         }
         break;
@@ -92,7 +101,8 @@ static bool give_answer(search_run *run, const show_query *query,
 static bool give_refusal(search_run *run, const text_item *item, const char *reason)
 {
     run->has_refusal = true;
-    message("%s:%llu: %s", run->queries, (unsigned long long)item->line, reason);
+    message("%s:%llu: %s", run->queries != NULL ? run->queries : run->vectors,
+            (unsigned long long)item->line, reason);
     if (run->format == FORMAT_JSON) {
         const show_query query = { .id = item->id };
         show_put_refusal(&run->out, &query, reason);
@@ -132,7 +142,8 @@ static int search_one(search_run *run)
 
 static bool is_question(const text_item *item)
 {
-    return item->problem == NULL && !text_is_blank(item->text);
+    return item->problem == NULL &&
+           (item->vector != NULL || !text_is_blank(item->text));
 }
 
 static int search_group(search_run *run, const text_item *items, size_t n_items)
@@ -144,7 +155,8 @@ static int search_group(search_run *run, const text_item *items, size_t n_items)
     kith_status status = KITH_OK;
     for (size_t i = 0; i < n_items; i++) {
         if (is_question(&items[i])) {
-            queries[n_queries++] = (kith_query){ .text = items[i].text };
+            queries[n_queries++] = (kith_query){ .text = items[i].text,
+                                                  .vector = items[i].vector };
         }
     }
     if (n_queries > 0) {
@@ -209,15 +221,76 @@ static int search_many(search_run *run)
     return result == EXIT_DONE && got == READ_FAILED ? EXIT_ENVIRONMENT : result;
 }
 
+static int open_rows(search_run *run, npy_file *file)
+{
+    kith_error err;
+    kith_collection_model made_with;
+    int result = npy_open(file, run->vectors);
+    if (result != EXIT_DONE) {
+        return result;
+    }
+    if (kith_collection_get_model(run->path, &made_with, &err) != KITH_OK) {
+        return report(&err, SUBJECT_ENVIRONMENT);
+    }
+    if (file->dim != made_with.dim) {
+        message("%s has vectors of %u numbers; those of the collection have %u",
+                run->vectors, file->dim, made_with.dim);
+        return EXIT_DATA;
+    }
+    return EXIT_DONE;
+}
+
+/* The next rows, as questions that the numbers of the rows are the ids of. */
+static bool read_rows(npy_file *file, float *vectors, char numbers[GROUP_QUERIES][24],
+                      text_item *items, size_t *n_items)
+{
+    size_t n = 0;
+    bool is_read = true;
+    while (is_read && n < GROUP_QUERIES && file->row < file->n_rows) {
+        float *vector = vectors + n * file->dim;
+        uint64_t row = file->row;
+        snprintf(numbers[n], sizeof(numbers[0]), "%" PRIu64, row);
+        is_read = npy_read(file, vector);
+        items[n] = (text_item){ .id = text_of(numbers[n]),
+                                .vector = vector,
+                                .line = row };
+        n++;
+    }
+    *n_items = n;
+    return is_read;
+}
+
+/* Each row of a NumPy file is a question. */
+static int search_rows(search_run *run)
+{
+    npy_file file;
+    text_item items[GROUP_QUERIES];
+    char numbers[GROUP_QUERIES][24];
+    int result = open_rows(run, &file);
+    float *vectors = allocate(GROUP_QUERIES, file.dim * sizeof(vectors[0]));
+    run->opts.n_expected = file.n_rows;
+    while (result == EXIT_DONE && file.row < file.n_rows) {
+        size_t n_items;
+        result = read_rows(&file, vectors, numbers, items, &n_items)
+                     ? search_group(run, items, n_items)
+                     : EXIT_ENVIRONMENT;
+    }
+    free(vectors);
+    npy_close(&file);
+    return result;
+}
+
 /* ------------------------------------------------------------------ the command */
 
 static int run_search(search_run *run)
 {
-    int status = run->like != NULL
-                     ? session_open(&run->session, run->path, true)
-                     : session_open_to_search(&run->session, run->path, &run->model);
+    bool needs_model = run->like == NULL && run->vectors == NULL;
+    int status =
+        session_open_to_search(&run->session, run->path, &run->model, needs_model);
     if (status == EXIT_DONE) {
-        status = run->queries != NULL ? search_many(run) : search_one(run);
+        status = run->queries != NULL   ? search_many(run)
+                 : run->vectors != NULL ? search_rows(run)
+                                        : search_one(run);
     }
     session_close(&run->session);
     buffer_free(&run->out);
@@ -230,11 +303,12 @@ static int run_search(search_run *run)
 /* GO_ON when options and arguments agree with each other. */
 static int check_search(const usage *use, search_run *run, int n_arguments, char **argv)
 {
-    int n_questions = (n_arguments - 1) + (run->queries != NULL) + (run->like != NULL);
+    int n_questions = (n_arguments - 1) + (run->queries != NULL) + (run->like != NULL) +
+                      (run->vectors != NULL);
     if (n_arguments < 1 || n_questions != 1) {
         return usage_error(use,
-                           "a collection and one of QUERY, --queries and --like are "
-                           "needed");
+                           "a collection and one of QUERY, --queries, --like and "
+                           "--vectors are needed");
     }
     run->path = argv[1];
     run->text = n_arguments == 2 ? argv[2] : NULL;
@@ -256,8 +330,9 @@ static int check_search(const usage *use, search_run *run, int n_arguments, char
     if (run->is_json + run->is_jsonl + run->is_trec > 1) {
         return usage_error(use, "--json, --jsonl and --trec exclude each other");
     }
-    if (run->is_json && run->queries != NULL) {
-        return usage_error(use, "--json gives one object: use --jsonl with --queries");
+    if (run->is_json && asks_many(run)) {
+        return usage_error(use, "--json gives one object: use --jsonl with --queries "
+                                "or --vectors");
     }
     run->opts.ann = run->is_exact ? KITH_USE_ANN_NEVER : (kith_use_ann)run->ann;
     run->format = run->is_trec                     ? FORMAT_TREC
@@ -274,6 +349,8 @@ int cmd_search(int argc, char **argv)
         TEXT(0, "queries", "FILE|-", &run.queries,
              "ask every line: a text, or a JSON object with\n"
              "query, text or question"),
+        TEXT(0, "vectors", "FILE.npy", &run.vectors,
+             "ask with every row of a NumPy file"),
         TEXT(0, "like", "ID", &run.like, "ask with a record, which is left out"),
         TEXT(0, "show", "FIELD", &run.field,
              "show this of the metadata, such as answer"),
@@ -297,7 +374,8 @@ int cmd_search(int argc, char **argv)
         "search",
         "COLLECTION QUERY [options]\n"
         "COLLECTION --queries FILE|- [options]\n"
-        "COLLECTION --like ID [options]",
+        "COLLECTION --like ID [options]\n"
+        "COLLECTION --vectors FILE.npy [options]",
         "Find the records nearest to a question. The exit status is 1 when "
         "there is none.",
         options

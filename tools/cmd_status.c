@@ -9,17 +9,24 @@
 #include "session.h"
 #include "text.h"
 
+static void put_text_or_null(buffer *out, const char *key, const char *text,
+                             bool is_there)
+{
+    put_key(out, key);
+    if (is_there) {
+        put_text(out, text_of(text));
+    } else {
+        put_null(out);
+    }
+}
+
 static void put_index(buffer *out, const kith_collection_info *info)
 {
     put_open(out, '{');
     put_key(out, "kind");
     put_text(out, text_of(info->index_kind));
-    put_key(out, "factory");
-    if (info->index_factory[0] == '\0') {
-        put_null(out);
-    } else {
-        put_text(out, text_of(info->index_factory));
-    }
+    put_text_or_null(out, "factory", info->index_factory,
+                     info->index_factory[0] != '\0');
     put_key(out, "covers");
     put_count(out, info->index_covers);
     if (info->index_problem[0] != '\0') {
@@ -57,12 +64,11 @@ static void put_status(buffer *out, const kith_collection_info *info)
     put_count_of(out, "rows", info->n_rows);
     put_count_of(out, "sources", info->n_sources);
     put_count_of(out, "dim", info->model.dim);
-    put_key(out, "model");
-    put_text(out, text_of(info->model.name));
-    put_key(out, "fingerprint");
-    put_text(out, text_of(info->model.fingerprint));
-    put_key(out, "precision");
-    put_text(out, text_of(models_precision_name(info->model.precision)));
+    bool has_model = info->model.fingerprint[0] != '\0';
+    put_text_or_null(out, "model", info->model.name, has_model);
+    put_text_or_null(out, "fingerprint", info->model.fingerprint, has_model);
+    put_text_or_null(out, "precision", models_precision_name(info->model.precision),
+                     has_model);
     put_key(out, "index");
     put_index(out, info);
     put_key(out, "bytes");
@@ -107,9 +113,15 @@ static void show_status(buffer *out, const kith_collection_info *info)
                  info->n_records, info->n_passages, info->n_sources);
     buffer_print(out, "rows      %" PRIu64 " (%" PRIu64 " of them deleted)\n",
                  info->n_rows, info->n_rows - info->n_passages);
-    buffer_print(out, "model     %s, %" PRIu32 " dimensions, %s, fingerprint %s\n",
-                 info->model.name, info->model.dim,
-                 models_precision_name(info->model.precision), info->model.fingerprint);
+    if (info->model.fingerprint[0] == '\0') {
+        buffer_print(out, "model     none: vectors were imported, %" PRIu32
+                     " dimensions\n", info->model.dim);
+    } else {
+        buffer_print(out, "model     %s, %" PRIu32 " dimensions, %s, fingerprint %s\n",
+                     info->model.name, info->model.dim,
+                     models_precision_name(info->model.precision),
+                     info->model.fingerprint);
+    }
     buffer_print(out, "on disk   store %.1f MiB, vectors %.1f MiB, derived %.1f MiB\n",
                  (double)info->bytes_store / mib, (double)info->bytes_vectors / mib,
                  (double)info->bytes_derived / mib);

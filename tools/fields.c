@@ -4,12 +4,17 @@ static const char *const usual[N_FIELDS][MAX_CANDIDATES] = {
     [FIELD_ID] = { "id", "_id", "docid" },
     [FIELD_TEXT] = { "text", "contents", "content", "document", "question" },
     [FIELD_TITLE] = { "title" },
+    [FIELD_VECTOR] = { "vector" },
 };
 
 void field_candidates(const field_names *names, field which,
                       const char *candidates[MAX_CANDIDATES])
 {
     size_t n = 0;
+    if (which == FIELD_VECTOR && !names->has_vector) {
+        candidates[0] = NULL;
+        return;
+    }
     if (names->given[which] != NULL) {
         candidates[n++] = names->given[which];
     } else {
@@ -25,7 +30,7 @@ void field_candidates(const field_names *names, field which,
 
 void field_is_missing(const field_names *names, field which, buffer *reason)
 {
-    static const char *const what[N_FIELDS] = { "id", "text", "title" };
+    static const char *const what[N_FIELDS] = { "id", "text", "title", "vector" };
     const char *candidates[MAX_CANDIDATES];
     field_candidates(names, which, candidates);
     buffer_print(reason, "no %s: there is no ", what[which]);

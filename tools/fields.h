@@ -11,12 +11,14 @@ typedef enum field {
     FIELD_ID,
     FIELD_TEXT,
     FIELD_TITLE,
+    FIELD_VECTOR, /* only where vectors are read */
     N_FIELDS
 } field;
 
 typedef struct field_names {
     const char *given[N_FIELDS]; /* by the user; NULL: the usual names */
     bool is_query;               /* "query" is a usual name of a text too */
+    bool has_vector;             /* a record may have a vector, and then no text */
 } field_names;
 
 #define MAX_CANDIDATES 8

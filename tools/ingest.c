@@ -123,6 +123,9 @@ static bool on_record(void *context, const kith_input *record)
         in->failure = EXIT_INTERRUPTED;
         return false;
     }
+    if (in->writer == NULL && !in->begin(in->begin_context)) {
+        return false;
+    }
     in->n_read++;
     kith_status status = kith_writer_add(in->writer, record, &err);
     if (status == KITH_INVALID) {
@@ -141,7 +144,7 @@ static bool on_record(void *context, const kith_input *record)
 static bool on_idle(void *context)
 {
     ingest *in = context;
-    return count_pending(in) == 0 || commit_ready(in, COMMIT_MS);
+    return in->writer == NULL || count_pending(in) == 0 || commit_ready(in, COMMIT_MS);
 }
 
 static void on_progress(void *context, uint64_t n_bytes)

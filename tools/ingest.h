@@ -19,11 +19,16 @@ typedef struct skipped {
 
 typedef struct ingest {
     kith_writer *writer;
+    /* Makes the writer when a first record comes and there is none; false: see
+     * failure. */
+    bool (*begin)(void *context);
+    void *begin_context;
     bool is_jsonl; /* print a line after each commit */
     uint64_t max_pending_bytes; /* as in kith_writer_opts */
     int failure;   /* exit status of what stopped us, else EXIT_DONE */
     uint64_t n_read;
     uint64_t n_refused;
+    /* Of sources; for progress any other measure will do. */
     uint64_t n_bytes_before; /* of the sources read before this one */
     uint64_t n_bytes_now;    /* of this one */
     uint64_t n_bytes_in_all; /* 0: unknown */

@@ -1,6 +1,7 @@
 #include "input.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,8 @@ input_result reader_pass(reader *r, kith_input *record)
 {
     buffer id = BUFFER_EMPTY;
     r->sink->progress(r->sink->context, r->in.offset);
-    if (text_is_blank(record->text) && text_is_blank(record->title)) {
+    if (record->vector == NULL && text_is_blank(record->text) &&
+        text_is_blank(record->title)) {
         reader_skip(r, SKIP_PASSED, record->line[0], "empty");
         return INPUT_WHOLE;
     }
@@ -55,6 +57,18 @@ input_result reader_pass(reader *r, kith_input *record)
     bool goes_on = r->sink->record(r->sink->context, record);
     buffer_free(&id);
     return goes_on ? INPUT_WHOLE : INPUT_STOPPED;
+}
+
+const char *vector_problem(const float *vector, size_t dim)
+{
+    bool is_zero = true;
+    for (size_t i = 0; i < dim; i++) {
+        if (!isfinite(vector[i])) {
+            return "a number of the vector is not finite";
+        }
+        is_zero = is_zero && !(vector[i] < 0 || vector[i] > 0);
+    }
+    return is_zero ? "the vector is zero" : NULL;
 }
 
 /* What comes on a pipe is JSONL when it starts like an object. */
@@ -88,7 +102,7 @@ input_result input_read(const input_file *file, const input_options *options,
         result = read_files(&r);
         break;
     case INPUT_JSONL:
-        result = read_jsonl(&r);
+        result = options->dim == NULL ? read_jsonl(&r) : read_vector_jsonl(&r);
         break;
     case INPUT_CSV:
     case INPUT_TSV:

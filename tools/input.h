@@ -27,6 +27,8 @@ typedef struct input_options {
     field_names names;
     const char *stdin_name; /* NULL: not given */
     uint64_t max_record;    /* bytes */
+    uint32_t *dim; /* records have vectors of so many numbers; 0: as many as the first,
+                      which sets it. NULL: they have none */
 } input_options;
 
 /* Why something did not become a record. */
@@ -97,12 +99,15 @@ typedef struct reader {
 input_result read_files(reader *r);
 input_result read_lines(reader *r);
 input_result read_jsonl(reader *r);
+input_result read_vector_jsonl(reader *r); /* with vectors */
 input_result read_table(reader *r, bool is_csv);
 
 /* What the end of the stream means; a failure to read is told. */
 input_result reader_end(reader *r, read_result result);
 void reader_skip(reader *r, skip_kind kind, uint64_t line, const char *reason);
 void reader_skip_too_long(reader *r, uint64_t line);
+/* Why a vector is of no use, or NULL. */
+const char *vector_problem(const float *vector, size_t dim);
 /* Complete the record (source; an id if there is none) and hand it on. INPUT_WHOLE: go
  * on reading. */
 input_result reader_pass(reader *r, kith_input *record);

@@ -86,7 +86,7 @@ static bool is_named(const members *m, const char *name)
     return is_it;
 }
 
-static bool find_member(kith_text object, const char *name, kith_text *value)
+bool json_member(kith_text object, const char *name, kith_text *value)
 {
     for (members m = members_of(object); next_member(&m);) {
         if (is_named(&m, name)) {
@@ -153,7 +153,7 @@ static bool take_id(json_record *record, kith_text json, const char *name,
         return take_text(record, name, &record->id, reason);
     }
     kith_text written = { "", 0 };
-    find_member(json, name, &written);
+    json_member(json, name, &written);
     size_t sign = written.n_bytes > 0 && written.data[0] == '-';
     size_t n_digits = 0;
     while (sign + n_digits < written.n_bytes && written.data[sign + n_digits] >= '0' &&
@@ -202,13 +202,20 @@ bool json_record_read(json_record *record, const field_names *names, kith_text j
     }
     for (size_t i = 0; i < N_FIELDS; i++) {
         found[i] = find_name(record, names, i);
-        if (found[i] == NULL &&
-            (i == FIELD_TEXT || (i == FIELD_ID && names->given[i] != NULL))) {
+    }
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        bool is_needed = i == FIELD_TEXT ? found[FIELD_VECTOR] == NULL
+                                         : i != FIELD_TITLE && names->given[i] != NULL;
+        if (found[i] == NULL && is_needed) {
             field_is_missing(names, i, reason);
             return false;
         }
     }
-    if (!take_text(record, found[FIELD_TEXT], &record->text, reason) ||
+    if (found[FIELD_VECTOR] != NULL) {
+        record->vector = json_object_get(record->object, found[FIELD_VECTOR]);
+    }
+    if ((found[FIELD_TEXT] != NULL &&
+         !take_text(record, found[FIELD_TEXT], &record->text, reason)) ||
         (found[FIELD_TITLE] != NULL &&
          !take_text(record, found[FIELD_TITLE], &record->title, reason)) ||
         (found[FIELD_ID] != NULL && !take_id(record, json, found[FIELD_ID], reason))) {
@@ -239,7 +246,7 @@ bool json_show_member(kith_text json, const char *name, buffer *out)
 {
     kith_text value;
     if (json.n_bytes == 0 || !json_is_valid_object(json) ||
-        !find_member(json, name, &value)) {
+        !json_member(json, name, &value)) {
         return false;
     }
     json_t *decoded = json_loadb(value.data, value.n_bytes,

@@ -15,6 +15,7 @@ typedef struct json_record {
     kith_text text;
     kith_text title;
     kith_text metadata; /* the other members, as they were written */
+    const json_t *vector; /* NULL: none */
     json_t *object;     /* what the texts point into */
     buffer rest;
 } json_record;
@@ -25,6 +26,10 @@ typedef struct json_record {
 bool json_record_read(json_record *record, const field_names *names, kith_text json,
                       buffer *reason);
 void json_record_free(json_record *record);
+
+/* The value of a member of a JSON object that was read, as it was written. False when
+ * there is none. */
+bool json_member(kith_text object, const char *name, kith_text *value);
 
 /* Append the value of a member of a JSON object, for people: a string as it is,
  * anything else as JSON. False when there is no such member. */

@@ -15,7 +15,9 @@
 
 const char *models_precision_name(kith_precision precision)
 {
-    return precision == KITH_PRECISION_INT8 ? "int8" : "fp32";
+    return precision == KITH_PRECISION_INT8   ? "int8"
+           : precision == KITH_PRECISION_FP32 ? "fp32"
+                                              : "none";
 }
 
 const char *models_cpu(void)
@@ -156,6 +158,11 @@ static kith_status open_if(const char *path, const kith_collection_model *made_w
 int models_open_for(const kith_collection_model *made_with,
                     const model_request *request, kith_model **model)
 {
+    if (made_with->fingerprint[0] == '\0') {
+        message("the collection has no model, since its vectors were imported without "
+                "one: it takes vectors (--vectors) and ids (--like), no texts");
+        return EXIT_DATA;
+    }
     if (request->precision >= 0 &&
         (kith_precision)(request->precision + 1) != made_with->precision) {
         message("the collection was made with another precision");

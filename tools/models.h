@@ -19,7 +19,7 @@ typedef struct model_request {
 #define MODEL_REQUEST_INIT { NULL, -1, 0 }
 #define MODEL_PRECISIONS "fp32|int8"
 
-/* "fp32" or "int8" */
+/* "fp32" or "int8"; "none" for KITH_PRECISION_DEFAULT, of no model. */
 const char *models_precision_name(kith_precision precision);
 
 /* The kernels that KITH_CPU asks for; NULL: the best. */

@@ -28,7 +28,8 @@ int session_open(session *s, const char *path, bool read_only)
     return open_collection(s, path, &opts, true);
 }
 
-int session_open_to_search(session *s, const char *path, const model_request *request)
+int session_open_to_search(session *s, const char *path, const model_request *request,
+                           bool needs_model)
 {
     kith_error err;
     kith_collection_model made_with;
@@ -38,7 +39,8 @@ int session_open_to_search(session *s, const char *path, const model_request *re
     if (kith_collection_get_model(path, &made_with, &err) != KITH_OK) {
         return report(&err, SUBJECT_ENVIRONMENT);
     }
-    int result = models_open_for(&made_with, request, &s->model);
+    int result =
+        needs_model ? models_open_for(&made_with, request, &s->model) : EXIT_DONE;
     return result == EXIT_DONE ? open_collection(s, path, &opts, true) : result;
 }
 
@@ -57,6 +59,39 @@ int session_open_to_write(session *s, const char *path, const model_request *req
     int result = status == KITH_OK ? models_open_for(&made_with, request, &s->model)
                                    : models_open(request, &s->model);
     return result == EXIT_DONE ? open_collection(s, path, &opts, no_wait) : result;
+}
+
+int session_find_dim(session *s, const char *path, const model_request *request,
+                     uint32_t *dim)
+{
+    kith_error err;
+    kith_model_info info;
+    kith_collection_model made_with = { .dim = 0 };
+    int result = EXIT_DONE;
+    kith_status status = kith_collection_get_model(path, &made_with, &err);
+    if (status != KITH_OK && status != KITH_NOT_FOUND) {
+        return report(&err, SUBJECT_ENVIRONMENT);
+    }
+    *dim = made_with.dim;
+    if (request->name != NULL) {
+        result = status == KITH_OK ? models_open_for(&made_with, request, &s->model)
+                                   : models_open(request, &s->model);
+    }
+    if (s->model != NULL) {
+        kith_model_get_info(s->model, &info);
+        *dim = info.dim;
+    }
+    return result;
+}
+
+int session_open_for_vectors(session *s, const char *path, const model_request *request,
+                             uint32_t dim, bool no_wait)
+{
+    kith_collection_opts opts = KITH_COLLECTION_OPTS_INIT;
+    opts.create = true;
+    opts.dim = dim;
+    opts.n_threads = request->n_threads;
+    return open_collection(s, path, &opts, no_wait);
 }
 
 void session_close(session *s)

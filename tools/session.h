@@ -17,12 +17,21 @@ typedef struct session {
 
 /* For reading and deleting: without a model. */
 int session_open(session *s, const char *path, bool read_only);
-/* For searching by text. */
-int session_open_to_search(session *s, const char *path, const model_request *request);
+/* For searching; by text with a model. */
+int session_open_to_search(session *s, const char *path, const model_request *request,
+                           bool needs_model);
 /* For adding: makes the collection when it is not there. no_wait: do not wait for
  * another process that is just making it. */
 int session_open_to_write(session *s, const char *path, const model_request *request,
                           bool no_wait);
+/* For adding records with vectors: opens the model, if one is asked for. *dim: how many
+ * numbers a vector must have; 0 when the collection is not there and no model is asked
+ * for. */
+int session_find_dim(session *s, const char *path, const model_request *request,
+                     uint32_t *dim);
+/* Then open the collection, or make it for vectors of so many numbers. */
+int session_open_for_vectors(session *s, const char *path, const model_request *request,
+                             uint32_t dim, bool no_wait);
 void session_close(session *s);
 
 /* For kith_writer_opts.on_wait: tells people whom we wait for. */

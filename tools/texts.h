@@ -20,6 +20,7 @@ typedef struct text_file {
 typedef struct text_item {
     kith_text id;        /* of the object, or the number of the line */
     kith_text text;
+    const float *vector; /* to ask with instead of the text, or NULL */
     const char *problem; /* NULL: a good one; else why the line is refused */
     uint64_t line;
     char *bytes;

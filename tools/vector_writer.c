@@ -1,10 +1,14 @@
 #include "vector_writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base64.h"
 #include "cli.h"
 #include "json_write.h"
 #include "output.h"
@@ -14,7 +18,11 @@ struct vector_writer {
     uint32_t dim;
     uint64_t n_rows;
     buffer out;
-    FILE *spool; /* npy: rows, until their number is known, which the header tells */
+    /* npy: the header tells the number of rows, which is known at the end. It is then
+     * written into its place; where there is no going back, rows wait in the spool. */
+    bool is_started;
+    off_t header_at; /* -1: there is no going back */
+    FILE *spool;
 };
 
 bool vector_format_is_binary(vector_format format)
@@ -35,26 +43,11 @@ vector_writer *vector_writer_new(vector_format format, uint32_t dim)
     return writer;
 }
 
-static void put_base64(buffer *out, const unsigned char *bytes, size_t n_bytes)
-{
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < n_bytes; i += 3) {
-        size_t n = n_bytes - i < 3 ? n_bytes - i : 3;
-        uint32_t bits = (uint32_t)bytes[i] << 16;
-        bits |= n > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
-        bits |= n > 2 ? bytes[i + 2] : 0;
-        for (size_t j = 0; j < 4; j++) {
-            buffer_byte(out, j <= n ? digits[bits >> (18 - 6 * j) & 63] : '=');
-        }
-    }
-}
-
 static void put_row(vector_writer *writer, const float *row)
 {
     buffer *out = &writer->out;
     if (writer->format == VECTOR_BASE64) {
-        put_base64(out, (const unsigned char *)row, writer->dim * sizeof(row[0]));
+        base64_put(out, row, writer->dim * sizeof(row[0]));
     } else {
         put_open(out, '{');
         put_key(out, "v");
@@ -70,29 +63,8 @@ static void put_row(vector_writer *writer, const float *row)
     buffer_byte(out, '\n');
 }
 
-bool vector_writer_put(vector_writer *writer, const float *rows, size_t n_rows)
-{
-    writer->n_rows += n_rows;
-    if (writer->format == VECTOR_NPY) {
-        if (writer->spool == NULL) {
-            writer->spool = tmpfile();
-        }
-        return (writer->spool != NULL &&
-                fwrite(rows, writer->dim * sizeof(rows[0]), n_rows, writer->spool) ==
-                    n_rows) ||
-               fail_spool();
-    }
-    if (writer->format == VECTOR_F32) {
-        buffer_append(&writer->out, rows, n_rows * writer->dim * sizeof(rows[0]));
-    }
-    for (size_t i = 0; i < n_rows && writer->format != VECTOR_F32; i++) {
-        put_row(writer, rows + i * writer->dim);
-    }
-    return output_flush(&writer->out);
-}
-
 /* Version 1.0: all of it is a multiple of 64 bytes long. */
-static bool put_header(vector_writer *writer)
+static void put_header(vector_writer *writer)
 {
     char dict[118];
     int n = snprintf(dict, sizeof(dict),
@@ -100,7 +72,54 @@ static bool put_header(vector_writer *writer)
                      ", %" PRIu32 "), }", writer->n_rows, writer->dim);
     buffer_append(&writer->out, "\x93NUMPY\x01\x00\x76\x00", 10);
     buffer_print(&writer->out, "%-117.*s\n", n, dict);
-    return output_write(&writer->out);
+}
+
+/* Where an npy file begins in a regular file of its own, or -1. */
+static off_t place_of_header(void)
+{
+    struct stat status;
+    int flags = fcntl(STDOUT_FILENO, F_GETFL);
+    if (fflush(stdout) != 0 || fstat(STDOUT_FILENO, &status) != 0 ||
+        !S_ISREG(status.st_mode) || flags < 0 || (flags & O_APPEND) != 0) {
+        return -1;
+    }
+    return lseek(STDOUT_FILENO, 0, SEEK_CUR);
+}
+
+static bool start_npy(vector_writer *writer)
+{
+    if (writer->is_started) {
+        return true;
+    }
+    writer->is_started = true;
+    writer->header_at = place_of_header();
+    if (writer->header_at >= 0) {
+        put_header(writer);
+        return true;
+    }
+    writer->spool = tmpfile();
+    return writer->spool != NULL || fail_spool();
+}
+
+bool vector_writer_put(vector_writer *writer, const float *rows, size_t n_rows)
+{
+    writer->n_rows += n_rows;
+    if (writer->format == VECTOR_NPY && !start_npy(writer)) {
+        return false;
+    }
+    if (writer->spool != NULL) {
+        return fwrite(rows, writer->dim * sizeof(rows[0]), n_rows, writer->spool) ==
+                   n_rows ||
+               fail_spool();
+    }
+    if (vector_format_is_binary(writer->format)) {
+        buffer_append(&writer->out, rows, n_rows * writer->dim * sizeof(rows[0]));
+    }
+    for (size_t i = 0; i < n_rows && !vector_format_is_binary(writer->format);
+         i++) {
+        put_row(writer, rows + i * writer->dim);
+    }
+    return output_flush(&writer->out);
 }
 
 static bool copy_spool(vector_writer *writer)
@@ -122,12 +141,26 @@ static bool copy_spool(vector_writer *writer)
     return ferror(writer->spool) == 0 || fail_spool();
 }
 
+static bool finish_npy(vector_writer *writer)
+{
+    if (!writer->is_started || writer->spool != NULL) {
+        put_header(writer);
+        return output_write(&writer->out) && copy_spool(writer);
+    }
+    bool is_written = output_flush(&writer->out);
+    put_header(writer);
+    if (is_written && pwrite(STDOUT_FILENO, writer->out.data, writer->out.size,
+                             writer->header_at) != (ssize_t)writer->out.size) {
+        report_errno("standard output", errno);
+        is_written = false;
+    }
+    buffer_clear(&writer->out);
+    return is_written;
+}
+
 bool vector_writer_finish(vector_writer *writer)
 {
-    bool is_written = true;
-    if (writer->format == VECTOR_NPY) {
-        is_written = put_header(writer) && copy_spool(writer);
-    }
+    bool is_written = writer->format != VECTOR_NPY || finish_npy(writer);
     is_written = output_flush(&writer->out) && is_written;
     if (writer->spool != NULL) {
         fclose(writer->spool);

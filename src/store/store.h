@@ -13,8 +13,10 @@
 typedef struct kstore kstore;
 
 #define KSTORE_FINGERPRINT_BYTES 33 /* 32 hex digits and NUL */
+#define KSTORE_DIM_MAX 65536
 
-/* What a collection was made with; written once, when it is created. */
+/* What a collection was made with; written once, when it is created. Name and
+ * fingerprint are empty, and precision 0, when its vectors come from outside. */
 typedef struct kstore_settings {
     char model[65];
     char fingerprint[KSTORE_FINGERPRINT_BYTES];
@@ -53,7 +55,8 @@ typedef struct kstore_record {
     kith_text source;
     uint64_t byte[2];
     uint64_t line[2];
-    uint64_t text_hash[2];   /* XXH3-128 of what was encoded: decides encoding */
+    uint64_t text_hash[2];   /* XXH3-128 of what was encoded, or of a row that was
+                                given: decides encoding */
     uint64_t record_hash[2]; /* XXH3-128 of the whole record as it was given: decides
                                 rewriting; the same in each of its passages */
 } kstore_record;

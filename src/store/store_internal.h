@@ -10,7 +10,6 @@
 #define KSTORE_FORMAT_VERSION 0
 #define KSTORE_BYTE_ORDER 0x01020304 /* reads as another number on another machine */
 #define KSTORE_IDENTITY_BYTES 16
-#define KSTORE_DIM_MAX 65536
 
 /* The databases in data.mdb: docs/format.md. */
 typedef enum kstore_db {
