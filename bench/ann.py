@@ -21,6 +21,7 @@ import ann_picture
 ROOT = Path(__file__).resolve().parent.parent
 K = 10
 LEVELS = (0.95, 0.99)
+TIE = 1e-5
 
 
 def say(message):
@@ -144,9 +145,15 @@ PEERS = {
 }
 
 
-def recall_of(found, truth):
-    hits = [len(set(a) & set(b)) for a, b in zip(found.tolist(), truth.tolist())]
-    return sum(hits) / (len(hits) * truth.shape[1])
+def recall_of(found, base, queries, truth):
+    """Share of the K best scores that were found: rows that tie are as good as each
+    other. truth: the K-th best score of each query."""
+    hits = 0
+    for rows, query, least in zip(found, queries, truth):
+        rows = np.unique(rows[(rows >= 0) & (rows < len(base))].astype(np.int64))
+        scores = base[rows].astype(np.float32) @ query
+        hits += min(K, int((scores >= least - TIE).sum()))
+    return hits / (len(found) * K)
 
 
 def rate(call, n, runs):
@@ -179,7 +186,7 @@ def run_peer(name, base_path, queries_path, truth_path, threads, runs, out):
         engine.use(value)
         engine.threads(threads)
         found = engine.search(queries)
-        recall = recall_of(found, truth)
+        recall = recall_of(found, base, queries, truth)
         few = queries[: 200 if name == "faiss-flat" else len(queries)]
         batch = rate(lambda: engine.search(queries), len(queries), runs)
         engine.threads(1)
@@ -221,7 +228,8 @@ def build_kith(arguments, base_path, work):
     return collection, seconds, json.loads(kith(arguments, "status", collection, "--json"))
 
 
-def ask_kith(arguments, collection, queries, truth, work, **settings):
+def ask_kith(arguments, collection, data, work, **settings):
+    base, queries, truth = data
     ids = work / "ids.txt"
     raw = work / "queries.f32"
     queries.astype("<f4").tofile(raw)
@@ -237,32 +245,32 @@ def ask_kith(arguments, collection, queries, truth, work, **settings):
     return {
         "rate": float(done.split()[0]),
         "memory": float(re.search(r"resident (\d+) MB", done)[1]) * 2**20,
-        "recall": recall_of(found, truth),
+        "recall": recall_of(found, base, queries, truth),
         "plan": done.strip().split(", ", 3)[-1],
     }
 
 
-def run_kith(arguments, base_path, queries, truth, work):
+def run_kith(arguments, base_path, data, work):
     collection, built, status = build_kith(arguments, base_path, work)
     points = []
     memory = 0
     nprobes = sorted({p["nprobe"] for p in status["index"]["recall"] if p["k"] == K})
     for nprobe in [n for n in nprobes if n >= 8 or n == 0]:
         ask = {"ann": "always", "nprobe": nprobe}
-        single = ask_kith(arguments, collection, queries, truth, work, **ask)
-        batch = ask_kith(arguments, collection, queries, truth, work, **ask,
-                         batch=len(queries), threads=arguments.threads)
+        single = ask_kith(arguments, collection, data, work, **ask)
+        batch = ask_kith(arguments, collection, data, work, **ask,
+                         batch=len(data[1]), threads=arguments.threads)
         points.append({"setting": nprobe, "recall": single["recall"],
                        "single": single["rate"], "batch": batch["rate"]})
         memory = max(memory, single["memory"])
         if single["recall"] > 0.997:
             break
-    few = queries[:200]
-    single = ask_kith(arguments, collection, few, truth[:200], work, ann="never")
-    both = ask_kith(arguments, collection, few, truth[:200], work, ann="never",
+    few = (data[0], data[1][:200], data[2][:200])
+    single = ask_kith(arguments, collection, few, work, ann="never")
+    both = ask_kith(arguments, collection, few, work, ann="never",
                     threads=arguments.threads)
-    batch = ask_kith(arguments, collection, queries, truth, work, ann="never",
-                     batch=len(queries), threads=arguments.threads)
+    batch = ask_kith(arguments, collection, data, work, ann="never",
+                     batch=len(data[1]), threads=arguments.threads)
     say(f"kith exact, one query on {arguments.threads} threads: {1e3 / both['rate']:.2f} ms")
     exact = {"setting": "exact", "recall": batch["recall"], "single": single["rate"],
              "batch": batch["rate"]}
@@ -280,14 +288,15 @@ def run_kith(arguments, base_path, queries, truth, work):
 
 
 def find_truth(base, queries):
-    truth = np.empty((len(queries), K), dtype=np.int64)
-    base = base.astype(np.float32)
-    for i in range(0, len(queries), 100):
-        scores = queries[i : i + 100] @ base.T
-        best = np.argpartition(-scores, K, axis=1)[:, :K]
-        order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1)
-        truth[i : i + 100] = np.take_along_axis(best, order, 1)
-    return truth
+    """The K-th best score of each query."""
+    truth = np.full((len(queries), 1), 0, dtype=np.float32)
+    for i in range(0, len(queries), 200):
+        best = np.empty((len(queries[i : i + 200]), 0), dtype=np.float32)
+        for j in range(0, len(base), 100000):
+            scores = queries[i : i + 200] @ base[j : j + 100000].astype(np.float32).T
+            best = np.partition(np.hstack([best, scores]), -K, axis=1)[:, -K:]
+        truth[i : i + 200, 0] = best.min(axis=1)
+    return truth[:, 0]
 
 
 def best_at(result, level, way):
@@ -343,7 +352,7 @@ def main():
     for name in arguments.engines.split(","):
         say(name)
         if name == "kith":
-            results += run_kith(arguments, base_path, queries, truth, work)
+            results += run_kith(arguments, base_path, (base, queries, truth), work)
             continue
         out = spawn.Queue()
         process = spawn.Process(target=run_peer, args=(
