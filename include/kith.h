@@ -339,6 +339,9 @@ typedef struct kith_collection_info {
     uint64_t bytes_store;   /* allocated on disk */
     uint64_t bytes_vectors;
     uint64_t bytes_derived;
+    /* Postings of the metadata, for filters. */
+    uint64_t fields_covers;   /* rows; 0 when there are none */
+    char fields_problem[128]; /* why the derived file is not used, or empty */
 } kith_collection_info;
 
 /* Returns KITH_OK; KITH_CORRUPT; KITH_IO. Thread-safe: yes. */
@@ -530,13 +533,15 @@ typedef struct kith_build_opts {
 #define KITH_BUILD_OPTS_INIT { sizeof(kith_build_opts), KITH_ANN_AUTO, NULL, NULL, NULL }
 
 /* Build what makes searching fast, and make it current: from 10,000 rows up the rows in 8
- * bits, for exact search, whatever `ann` says; and the approximate index, whose recall is
- * measured. Each is built when it is not there or has become too small; the approximate one
- * loads libkith-faiss.so. After a failure what was there before is used.
+ * bits, for exact search, and from 2,000 rows up the postings of the metadata, for filters,
+ * whatever `ann` says; and the approximate index, whose recall is measured. Each is built
+ * when it is not there or has become too small; the approximate one loads
+ * libkith-faiss.so. After a failure what was there before is used.
  *
  * built  [out, may be NULL] whether an approximate index was built
  * Returns KITH_OK; KITH_INVALID (factory); KITH_UNSUPPORTED (libkith-faiss.so missing);
- * KITH_NOMEM; KITH_IO; KITH_FULL. Cost: seconds for 50,000 rows, minutes for millions. */
+ * KITH_NOMEM; KITH_IO; KITH_FULL. Cost: seconds for 50,000 rows, minutes for millions; the
+ * postings some 10 microseconds and 200 bytes of memory a row. */
 kith_status kith_writer_build_index(kith_writer *writer, const kith_build_opts *opts,
                                     bool *built, kith_error *err);
 
@@ -612,10 +617,48 @@ typedef struct kith_search_opts {
     double min_recall;   /* default 0.95 */
     uint64_t n_expected; /* queries the caller means to ask on this handle; 0: as many as
                             given. Decides whether loading an index pays. */
+    const char *where;   /* NULL: all records; else only those that this filter, as
+                            described below, is true of */
 } kith_search_opts;
 
 #define KITH_SEARCH_OPTS_INIT \
-    { sizeof(kith_search_opts), 10, false, -2.0, KITH_USE_ANN_AUTO, 0, 0.95, 0 }
+    { sizeof(kith_search_opts), 10, false, -2.0, KITH_USE_ANN_AUTO, 0, 0.95, 0, NULL }
+
+/* Filters
+ *
+ *   lang = "en" AND year >= 2020
+ *   NOT (tags IN ("draft", "old") OR EXISTS deleted_at) AND $source STARTS WITH "/notes/"
+ *
+ * Conditions are FIELD =, !=, <, <=, >, >= VALUE, FIELD [NOT] IN (VALUE, ...), FIELD [NOT]
+ * STARTS WITH STRING and EXISTS FIELD; NOT binds closer than AND, AND closer than OR.
+ * Keywords may be written in any case.
+ *
+ * A field is a member of the metadata: letters, digits, _ and - (no digit or - first), or
+ * any name in backquotes. `author.name` is the member name of the object author; a name
+ * that has a dot stands in backquotes. $id, $source and $title are those of the record.
+ *
+ * A value is a string in "" or '' (" ' and \ stand for ", ' and \), a number, true,
+ * false or null. Only values of one type are equal, less or greater: numbers as doubles,
+ * strings by their bytes. True, false and null can only be equal.
+ *
+ * An array is each of its elements, arrays of objects too: a condition is true when it is
+ * of one of them. Of a field that is not there, of an object and of an empty array every
+ * condition is false, but for EXISTS, which asks for the member itself. x != 1 is the same
+ * as NOT x = 1, and x NOT IN (1) as NOT x IN (1): true also when there is no x. Metadata
+ * that is not valid JSON has no fields; $source and $title that are empty are not there.
+ *
+ * At most 65,536 bytes, 64 parentheses inside each other, 16 names in a field.
+ *
+ * What matches is found from postings of the metadata, which kith_writer_build_index()
+ * makes; rows written since, and strings of 256 bytes and more, are compared one by one.
+ * If k matching records exist, k come back. Recall is measured without filters: with one,
+ * only a caller who sets nprobe, or min_recall to 0, can get an approximate answer, and
+ * its recall is unknown. */
+
+/* Whether a filter can be used.
+ * Returns KITH_OK; KITH_INVALID, with the column (in characters, from 1) and what was
+ * expected there; KITH_NOMEM. Thread-safe: yes. */
+kith_status kith_where_check(const char *where, kith_error *err);
 
 typedef struct kith_hit {
     float score;               /* cosine of the query and the stored vector */
@@ -640,7 +683,8 @@ typedef struct kith_results kith_results;
  * opts     [in, may be NULL]
  * results  [out] free with kith_results_free()
  * Returns KITH_OK (also when nothing is found); KITH_INVALID (k = 0, a query without
- * content, a zero or non-finite vector, no model); KITH_NOT_FOUND (like: no such record);
+ * content, a zero or non-finite vector, no model, the filter); KITH_NOT_FOUND (like: no
+ * such record);
  * KITH_CORRUPT; KITH_IO; KITH_NOMEM.
  * Thread-safe: yes. Blocks: on page faults and on the model, never on a writer.
  * Cost: exact, dim bytes of memory traffic a row (2 * dim of rows that no build has seen

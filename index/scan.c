@@ -9,6 +9,7 @@
 
 #define ROWS_PER_TASK 2048
 #define BLOCK 32 /* rows scored at a time; with a group of queries they fit L1 */
+#define SPARSE 5 /* live rows are picked out where they are fewer than one in so many */
 #define MAX_QUERIES 256 /* that share a pass over the rows */
 #define MAX_HELD ((size_t)1 << 21) /* hits that all heaps of a pass may hold */
 
@@ -83,22 +84,63 @@ static float *pad_queries(const float *queries, size_t n_queries, uint32_t dim)
     return padded;
 }
 
-/* Offer the scores of the rows first .. first + n - 1 to one heap. */
-static void collect(const kidx_rows *rows, uint64_t first, size_t n,
+/* Bit i: whether row first + i is live, of n <= BLOCK rows. */
+static uint64_t live_bits(const kidx_rows *rows, uint64_t first, size_t n)
+{
+    const unsigned shift = first % 64;
+    uint64_t dead = rows->dead[first / 64] >> shift;
+    if (shift + n > 64) {
+        dead |= rows->dead[first / 64 + 1] << (64 - shift);
+    }
+    return ~dead & (((uint64_t)1 << n) - 1);
+}
+
+/* Up to a block of rows to score, from *next on, which is moved behind them: all live
+ * ones, and dead ones among many of those, since it takes as long to leave them out. */
+static size_t take_rows(const kidx_rows *rows, uint64_t *next, uint64_t end,
+                        uint64_t ordinals[BLOCK])
+{
+    size_t n = 0;
+    while (*next < end) {
+        const uint64_t first = *next;
+        const size_t span = end - first < BLOCK ? (size_t)(end - first) : BLOCK;
+        uint64_t live = rows->dead != NULL ? live_bits(rows, first, span) : 0;
+        const size_t n_live = (size_t)__builtin_popcountll(live);
+        const bool all = rows->dead == NULL || SPARSE * n_live >= span;
+        if (n > 0 && (all || n + n_live > BLOCK)) {
+            break;
+        }
+        *next += span;
+        if (all) {
+            for (; n < span; n++) {
+                ordinals[n] = first + n;
+            }
+            break;
+        }
+        for (; live != 0; live &= live - 1) {
+            ordinals[n++] = first + (uint64_t)__builtin_ctzll(live);
+        }
+    }
+    return n;
+}
+
+/* Offer the scores of these rows to one heap. */
+static void collect(const kidx_rows *rows, const uint64_t *ordinals, size_t n,
                     const float *scores, kidx_best *best)
 {
     for (size_t r = 0; r < n; r++) {
-        if (kidx_best_wants(best, scores[r]) && !kidx_is_dead(rows, first + r)) {
-            kidx_best_push(best, (kidx_hit){ first + r, scores[r] });
+        if (kidx_best_wants(best, scores[r]) && !kidx_is_dead(rows, ordinals[r])) {
+            kidx_best_push(best, (kidx_hit){ ordinals[r], scores[r] });
         }
     }
 }
 
-static void scan_block(const scan *s, uint64_t first, size_t n, kidx_best *best)
+static void scan_block(const scan *s, const uint64_t *ordinals, size_t n,
+                       kidx_best *best)
 {
     const uint16_t *rows[BLOCK];
     for (size_t r = 0; r < n; r++) {
-        rows[r] = s->rows->data + (first + r) * s->rows->stride;
+        rows[r] = s->rows->data + ordinals[r] * s->rows->stride;
     }
     float scores[KIDX_QUERY_GROUP][BLOCK];
     for (size_t q = 0; q < s->n_queries; q += KIDX_QUERY_GROUP) {
@@ -107,7 +149,7 @@ static void scan_block(const scan *s, uint64_t first, size_t n, kidx_best *best)
                           left == 1 ? 1 : KIDX_QUERY_GROUP, s->rows->dim, scores[0],
                           BLOCK);
         for (size_t i = 0; i < KIDX_QUERY_GROUP && i < left; i++) {
-            collect(s->rows, first, n, scores[i], &best[q + i]);
+            collect(s->rows, ordinals, n, scores[i], &best[q + i]);
         }
     }
 }
@@ -116,11 +158,13 @@ static void scan_task(void *context, size_t index, unsigned worker)
 {
     const scan *s = context;
     kidx_best *best = s->best + worker * s->n_queries;
-    uint64_t first = s->first + index * ROWS_PER_TASK;
-    uint64_t end = s->rows->n_rows - first < ROWS_PER_TASK ? s->rows->n_rows
-                                                           : first + ROWS_PER_TASK;
-    for (; first < end; first += BLOCK) {
-        scan_block(s, first, end - first < BLOCK ? (size_t)(end - first) : BLOCK, best);
+    uint64_t next = s->first + index * ROWS_PER_TASK;
+    uint64_t end =
+        s->rows->n_rows - next < ROWS_PER_TASK ? s->rows->n_rows : next + ROWS_PER_TASK;
+    uint64_t ordinals[BLOCK];
+    size_t n;
+    while ((n = take_rows(s->rows, &next, end, ordinals)) > 0) {
+        scan_block(s, ordinals, n, best);
     }
 }
 

@@ -5,9 +5,16 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "file.h"
+#include "filter.h"
 #include "opts.h"
 #include "writer.h"
 
+/* Below this many rows a filter reads the records themselves. */
+#define FIELDS_ROWS 2000
+/* Rows without postings are read by each process that filters, some microseconds each: an
+ * eighth of the others is where new ones pay. */
+#define FIELDS_GROWTH 8
 /* Below this many rows a scan of the rows themselves takes no time worth saving. */
 #define CODES_ROWS 10000
 /* Below this many rows an exact scan is faster than anything else. */
@@ -38,6 +45,13 @@ static bool codes_are_wanted(const kith_view *view)
     const kidx_codes *codes = view->rows.codes;
     return view->n_passages >= CODES_ROWS &&
            (codes == NULL || has_outgrown(view, kidx_codes_covers(codes)));
+}
+
+static bool fields_are_wanted(kith_collection *collection, kith_view *view)
+{
+    uint64_t covers = kith_fields_covers(collection, view, NULL);
+    return view->n_passages >= FIELDS_ROWS &&
+           (covers == 0 || view->rows.n_rows - covers > covers / FIELDS_GROWTH);
 }
 
 static bool ann_is_wanted(kith_collection *collection, const kith_view *view,
@@ -135,6 +149,40 @@ static kith_status build(kith_collection *collection, const kith_view *view,
     return status;
 }
 
+/* Postings of a view: the checksum in the name of their file binds it to the collection. */
+static kith_status build_fields(kith_collection *collection, const kith_view *view,
+                                kith_error *err)
+{
+    kbase_buffer content = KBASE_BUFFER_INIT;
+    kstore_snapshot *snapshot = NULL;
+    char name[KSTORE_DERIVED_BYTES];
+    char *path = NULL;
+    kith_status status = kstore_snapshot_begin(collection->store, &snapshot, err);
+    if (status == KITH_OK) {
+        status = kith_fields_make(view, snapshot, 0, &content, err);
+    }
+    kstore_snapshot_end(snapshot);
+    if (status == KITH_OK) {
+        snprintf(name, sizeof(name), "fields-%llu-%016llx",
+                 (unsigned long long)view->transaction,
+                 (unsigned long long)kfil_content_checksum(&content));
+        path = kith_derived_path(collection, name);
+        status = path != NULL
+                     ? kbase_write_whole(path, content.data, content.n_bytes, err)
+                     : kbase_fail_memory(err, sizeof(name));
+    }
+    kbase_buffer_free(&content);
+    if (status == KITH_OK) {
+        status = publish(collection, KSTORE_DERIVED_FIELDS, name, kith_fields_name(view),
+                         err);
+        if (status != KITH_OK) {
+            unlink(path);
+        }
+    }
+    free(path);
+    return status;
+}
+
 kith_status kith_writer_build_index(kith_writer *writer, const kith_build_opts *opts,
                                     bool *built, kith_error *err)
 {
@@ -153,7 +201,10 @@ kith_status kith_writer_build_index(kith_writer *writer, const kith_build_opts *
         return status;
     }
     const bool wanted = ann_is_wanted(collection, view, &complete);
-    if (codes_are_wanted(view)) {
+    if (fields_are_wanted(collection, view)) {
+        status = build_fields(collection, view, err);
+    }
+    if (status == KITH_OK && codes_are_wanted(view)) {
         status = build(collection, view, KSTORE_DERIVED_CODES, &complete, err);
     }
     if (status == KITH_OK && wanted) {

@@ -4,6 +4,7 @@
 
 #include "collection.h"
 #include "error.h"
+#include "filter.h"
 #include "opts.h"
 
 typedef kith_status (*view_check)(kith_collection *collection,
@@ -47,6 +48,9 @@ static kith_status verify_derived(kith_collection *collection, kith_view *view,
         }
         kidx_codes_close(codes);
         free(path);
+    }
+    if (status == KITH_OK) {
+        status = kith_fields_verify(collection, view, err);
     }
     if (status == KITH_OK && view->ann != NULL) {
         status = kith_view_load_ann(collection, view, err);

@@ -13,6 +13,7 @@
 #include "error.h"
 #include "opts.h"
 #include "file.h"
+#include "filter.h"
 
 #define FIRST_GENERATION "g000001"
 #define MAX_CURRENT_BYTES 256
@@ -306,6 +307,7 @@ kith_status kith_collection_open(const char *path, kith_model *model,
     collection->pid = getpid();
     pthread_mutex_init(&collection->mutex, NULL);
     pthread_mutex_init(&collection->load_mutex, NULL);
+    pthread_mutex_init(&collection->filter_mutex, NULL);
     pthread_mutex_init(&collection->pool_mutex, NULL);
     status = open_existing(collection, path, &complete, err);
     if (status != KITH_OK) {
@@ -329,6 +331,7 @@ void kith_collection_close(kith_collection *collection)
     }
     kstore_close(collection->store);
     pthread_mutex_destroy(&collection->pool_mutex);
+    pthread_mutex_destroy(&collection->filter_mutex);
     pthread_mutex_destroy(&collection->load_mutex);
     pthread_mutex_destroy(&collection->mutex);
     free(collection->generation);
@@ -435,6 +438,8 @@ kith_status kith_collection_get_info(kith_collection *collection,
         info->n_passages = view->n_passages;
         info->n_rows = view->rows.n_rows;
         describe_index(collection, view, info);
+        info->fields_covers =
+            kith_fields_covers(collection, view, info->fields_problem);
         status = kstore_n_sources(snapshot, &info->n_sources, err);
     }
     if (view != NULL) {

@@ -34,7 +34,11 @@ typedef struct kith_codes_slot {
     kidx_codes *codes; /* NULL: could not be opened */
 } kith_codes_slot;
 
-/* One committed state, ready for searching. Immutable but for ann->ann. */
+/* The same for postings of metadata: filter.c. */
+typedef struct kith_fields_slot kith_fields_slot;
+
+/* One committed state, ready for searching. Immutable but for what is read or made when it
+ * is first needed: ann->ann, fields, recent. */
 typedef struct kith_view {
     unsigned n_references;
     uint64_t transaction;
@@ -42,8 +46,10 @@ typedef struct kith_view {
     uint64_t n_passages;
     uint64_t *dead;
     kidx_rows rows;
-    kith_ann_slot *ann;     /* NULL: there is none */
-    kith_codes_slot *codes; /* NULL: there are none */
+    kith_ann_slot *ann;       /* NULL: there is none */
+    kith_codes_slot *codes;   /* NULL: there are none */
+    kith_fields_slot *fields; /* NULL: there are none */
+    kith_fields_slot *recent; /* of rows behind those, in memory; NULL: not made */
 } kith_view;
 
 struct kith_collection {
@@ -58,6 +64,8 @@ struct kith_collection {
     kith_view *view;       /* the newest one; NULL at first */
     bool has_writer;
     pthread_mutex_t load_mutex; /* held while an approximate index is read */
+    pthread_mutex_t filter_mutex; /* held while postings are read or made */
+    bool has_filtered;            /* guarded by it */
     pthread_mutex_t pool_mutex; /* held while the pool runs */
     kbase_pool *pool;
 };

@@ -7,6 +7,7 @@
 #include "checksum.h"
 #include "collection.h"
 #include "error.h"
+#include "filter.h"
 #include "opts.h"
 #include "plan.h"
 
@@ -14,6 +15,9 @@
 /* Rows beyond k that are asked for at first, so that a few passages of one record do not
  * make a second pass necessary. */
 #define SLACK_ROWS 8
+/* Fewer than one row in so many are scanned one by one: that takes less time than a pass
+ * over the codes of all. */
+#define SPARSE 10
 /* Queries whose hits are held at a time. */
 #define GROUP_QUERIES 256
 
@@ -32,7 +36,11 @@ typedef struct search {
     size_t dim;
     const kstore_snapshot *snapshot;
     kith_view *view;
-    float *vectors; /* [n_queries, dim], unit length */
+    kfil_where *where;    /* NULL: no filter */
+    kidx_rows rows;       /* the view's; `dead` are also those that do not match */
+    uint64_t n_rows_live; /* in `rows` */
+    uint64_t *excluded;   /* what rows.dead is with a filter */
+    float *vectors;       /* [n_queries, dim], unit length */
     kidx_plan plan;
     kith_results *results;
 } search;
@@ -53,6 +61,31 @@ static kith_status check_opts(const kith_search_opts *opts, kith_error *err)
         return kbase_fail(err, KITH_INVALID, "the least score is not a number");
     }
     return KITH_OK;
+}
+
+/* The rows that may be in an answer. */
+static kith_status filter_rows(search *s, kith_error *err)
+{
+    s->rows = s->view->rows;
+    s->n_rows_live = s->view->n_passages;
+    if (s->where == NULL) {
+        return KITH_OK;
+    }
+    const size_t n_words = (size_t)(s->rows.n_rows + 63) / 64;
+    s->excluded = kbase_calloc(n_words, sizeof(*s->excluded));
+    if (s->excluded == NULL) {
+        return kbase_fail_memory(err, n_words * sizeof(*s->excluded));
+    }
+    kith_status status = kith_filter_rows(s->collection, s->view, s->snapshot, s->where,
+                                          s->excluded, &s->n_rows_live, err);
+    for (size_t i = 0; i < n_words; i++) {
+        s->excluded[i] = ~s->excluded[i];
+    }
+    s->rows.dead = s->excluded;
+    if (s->n_rows_live < s->rows.n_rows / SPARSE) {
+        s->rows.codes = NULL;
+    }
+    return status;
 }
 
 static kith_status check_query(const search *s, const kith_query *query, kith_error *err)
@@ -242,9 +275,9 @@ static kith_status find_rows(search *s, size_t first, size_t n, bool exact, size
     const float *vectors = s->vectors + first * s->dim;
     kbase_pool *pool = kith_pool_take(collection);
     kith_status status =
-        exact ? kidx_scan(collection->isa, pool, &s->view->rows, vectors, n, m, hits,
-                          counts, err)
-              : kidx_ann_search(s->view->ann->ann, collection->isa, pool, &s->view->rows,
+        exact ? kidx_scan(collection->isa, pool, &s->rows, vectors, n, m, hits, counts,
+                          err)
+              : kidx_ann_search(s->view->ann->ann, collection->isa, pool, &s->rows,
                                 vectors, n, s->plan.nprobe, m, hits, counts, err);
     kith_pool_give_back(collection, pool);
     return status;
@@ -255,7 +288,7 @@ static kith_status find_rows(search *s, size_t first, size_t n, bool exact, size
 static kith_status search_deeper(search *s, size_t q, size_t m, kith_error *err)
 {
     kith_answer *answer = &s->results->answers[q];
-    const size_t n_live = (size_t)s->view->n_passages;
+    const size_t n_live = (size_t)s->n_rows_live;
     bool short_of = true;
     kith_status status = KITH_OK;
     answer->exact = true;
@@ -284,7 +317,10 @@ static size_t rows_wanted(const search *s)
         m = m * ((view->n_passages + view->n_records - 1) / view->n_records) + SLACK_ROWS;
     }
     m += 1; /* the record itself, of a query by record */
-    return (size_t)(m < view->n_passages ? m : view->n_passages);
+    if (!s->plan.exact && s->where != NULL && s->n_rows_live > 0) {
+        m = m * view->n_passages / s->n_rows_live; /* so many match of more */
+    }
+    return (size_t)(m < s->n_rows_live ? m : s->n_rows_live);
 }
 
 static kith_status search_group(search *s, size_t first, size_t n, size_t m,
@@ -297,7 +333,7 @@ static kith_status search_group(search *s, size_t first, size_t n, size_t m,
         answer->recall = s->plan.recall;
         bool short_of = false;
         status = collapse(s, first + i, hits + i * m, counts[i], &short_of, err);
-        if (status == KITH_OK && short_of && (m < s->view->n_passages || !s->plan.exact)) {
+        if (status == KITH_OK && short_of && (m < s->n_rows_live || !s->plan.exact)) {
             status = search_deeper(s, first + i, s->plan.exact ? 4 * m : m, err);
         }
     }
@@ -331,6 +367,27 @@ static kith_status search_all(search *s, kith_error *err)
 
 /* ------------------------------------------------------------------ planning */
 
+/* Recall was measured without a filter, and nothing follows from it for the rows that
+ * match. So with one the index is only used where no recall is asked for, and where at
+ * least half of what it finds can be expected to match. */
+static void adapt_plan_to_filter(search *s)
+{
+    kidx_plan *plan = &s->plan;
+    const char *reason = s->opts.nprobe == 0 && s->opts.min_recall > 0.0
+                             ? "recall was not measured with a filter"
+                         : 2 * s->n_rows_live < s->view->n_passages
+                             ? "fewer than half of the rows match the filter"
+                             : NULL;
+    if (s->where == NULL || plan->exact) {
+        return;
+    }
+    plan->recall = -1.0;
+    if (reason != NULL) {
+        *plan = (kidx_plan){ .exact = true, .recall = 1.0 };
+        snprintf(plan->reason, sizeof(plan->reason), "exact: %s", reason);
+    }
+}
+
 static kith_status make_plan(search *s, kith_error *err)
 {
     kith_collection *collection = s->collection;
@@ -349,6 +406,7 @@ static kith_status make_plan(search *s, kith_error *err)
         .loaded = loaded,
     };
     kidx_plan_choose(&request, info, &s->plan);
+    adapt_plan_to_filter(s);
     kith_error problem;
     const char *note = info == NULL && s->view->ann != NULL ? s->view->ann->problem : "";
     const char *reason = s->plan.reason;
@@ -360,7 +418,13 @@ static kith_status make_plan(search *s, kith_error *err)
         note = problem.message;
     }
     char line[1024];
-    int n = snprintf(line, sizeof(line), "%s%s%s", reason,
+    char matching[128] = "";
+    if (s->where != NULL) {
+        snprintf(matching, sizeof(matching), "; %llu of %llu rows match the filter",
+                 (unsigned long long)s->n_rows_live,
+                 (unsigned long long)s->view->n_passages);
+    }
+    int n = snprintf(line, sizeof(line), "%s%s%s%s", reason, matching,
                      note[0] != '\0' ? "; the approximate index is not used: " : "", note);
     kith_text plan = kbase_arena_copy(&s->results->arena,
                                       (kith_text){ line, (size_t)n < sizeof(line)
@@ -377,13 +441,36 @@ static kith_status make_plan(search *s, kith_error *err)
 
 /* ------------------------------------------------------------------ the entry */
 
-static kith_status run(search *s, kith_error *err)
+static kith_status search_view(search *s, kith_error *err)
 {
     kith_status status = complete_vectors(s, err);
+    if (status == KITH_OK) {
+        status = filter_rows(s, err);
+    }
     if (status == KITH_OK) {
         status = make_plan(s, err);
     }
     return status == KITH_OK ? search_all(s, err) : status;
+}
+
+static kith_status run(search *s, kith_error *err)
+{
+    kith_collection *collection = s->collection;
+    kstore_snapshot *snapshot = NULL;
+    kith_status status = prepare(s, err);
+    if (status == KITH_OK) {
+        status = kstore_snapshot_begin(collection->store, &snapshot, err);
+    }
+    if (status == KITH_OK) {
+        s->snapshot = snapshot;
+        status = kith_view_acquire(collection, snapshot, &s->view, err);
+    }
+    if (status == KITH_OK) {
+        status = search_view(s, err);
+        kith_view_release(collection, s->view);
+    }
+    kstore_snapshot_end(snapshot);
+    return status;
 }
 
 kith_status kith_search(kith_collection *collection, const kith_query *queries,
@@ -400,35 +487,33 @@ kith_status kith_search(kith_collection *collection, const kith_query *queries,
     if (status == KITH_OK) {
         status = check_opts(&s.opts, err);
     }
+    if (status == KITH_OK && s.opts.where != NULL) {
+        status = kfil_where_parse(s.opts.where, &s.where, err);
+    }
     if (status != KITH_OK) {
         return status;
     }
-    s.results = calloc(1, sizeof(*s.results));
-    if (s.results == NULL) {
-        return kbase_fail_memory(err, sizeof(*s.results));
-    }
     s.dim = kstore_get_settings(collection->store)->dim;
-    kstore_snapshot *snapshot = NULL;
-    status = prepare(&s, err);
-    if (status == KITH_OK) {
-        status = kstore_snapshot_begin(collection->store, &snapshot, err);
-    }
-    if (status == KITH_OK) {
-        s.snapshot = snapshot;
-        status = kith_view_acquire(collection, snapshot, &s.view, err);
-    }
-    if (status == KITH_OK) {
-        status = run(&s, err);
-        kith_view_release(collection, s.view);
-    }
-    kstore_snapshot_end(snapshot);
+    s.results = calloc(1, sizeof(*s.results));
+    status = s.results != NULL ? run(&s, err)
+                               : kbase_fail_memory(err, sizeof(*s.results));
+    free(s.excluded);
     free(s.vectors);
+    kfil_where_free(s.where);
     if (status != KITH_OK) {
         kith_results_free(s.results);
         return status;
     }
     *out = s.results;
     return KITH_OK;
+}
+
+kith_status kith_where_check(const char *where, kith_error *err)
+{
+    kfil_where *parsed = NULL;
+    kith_status status = kfil_where_parse(where, &parsed, err);
+    kfil_where_free(parsed);
+    return status;
 }
 
 size_t kith_results_count(const kith_results *results)

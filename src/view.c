@@ -7,6 +7,7 @@
 #include "collection.h"
 #include "error.h"
 #include "file.h"
+#include "filter.h"
 
 char *kith_derived_path(const kith_collection *collection, const char *name)
 {
@@ -112,7 +113,10 @@ static kith_status find_derived(kith_collection *collection,
         status = find_codes(collection, name, &view->codes, err);
         view->rows.codes = status == KITH_OK ? view->codes->codes : NULL;
     }
-    return status;
+    if (status == KITH_OK) {
+        status = kstore_get_derived(snapshot, KSTORE_DERIVED_FIELDS, name, err);
+    }
+    return status == KITH_OK ? kith_fields_attach(collection, name, view, err) : status;
 }
 
 const kidx_ann_info *kith_view_ann_info(kith_collection *collection, const kith_view *view,
@@ -164,6 +168,7 @@ static void free_view(kith_view *view)
     if (view != NULL) {
         release_ann(view->ann);
         release_codes(view->codes);
+        kith_fields_detach(view);
         free(view->dead);
         free(view);
     }

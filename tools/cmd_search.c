@@ -334,6 +334,10 @@ static int check_search(const usage *use, search_run *run, int n_arguments, char
         return usage_error(use, "--json gives one object: use --jsonl with --queries "
                                 "or --vectors");
     }
+    kith_error err;
+    if (run->opts.where != NULL && kith_where_check(run->opts.where, &err) != KITH_OK) {
+        return usage_error(use, "%s", err.message);
+    }
     run->opts.ann = run->is_exact ? KITH_USE_ANN_NEVER : (kith_use_ann)run->ann;
     run->format = run->is_trec                     ? FORMAT_TREC
                   : run->is_json || run->is_jsonl ? FORMAT_JSON
@@ -352,6 +356,9 @@ int cmd_search(int argc, char **argv)
         TEXT(0, "vectors", "FILE.npy", &run.vectors,
              "ask with every row of a NumPy file"),
         TEXT(0, "like", "ID", &run.like, "ask with a record, which is left out"),
+        TEXT(0, "where", "FILTER", &run.opts.where,
+             "only records that this is true of, such as\n"
+             "'lang = \"en\" AND year >= 2020'"),
         TEXT(0, "show", "FIELD", &run.field,
              "show this of the metadata, such as answer"),
         NUMBER(0, "min-score", "S", &run.opts.min_score, "leave out hits below"),

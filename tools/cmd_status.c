@@ -71,6 +71,14 @@ static void put_status(buffer *out, const kith_collection_info *info)
                      has_model);
     put_key(out, "index");
     put_index(out, info);
+    put_key(out, "fields");
+    put_open(out, '{');
+    put_count_of(out, "covers", info->fields_covers);
+    if (info->fields_problem[0] != '\0') {
+        put_key(out, "problem");
+        put_text(out, text_of(info->fields_problem));
+    }
+    put_close(out, '}');
     put_key(out, "bytes");
     put_open(out, '{');
     put_count_of(out, "store", info->bytes_store);
@@ -135,6 +143,13 @@ static void show_status(buffer *out, const kith_collection_info *info)
         buffer_print(out, "problem   %s\n", info->index_problem);
     }
     show_recall(out, info);
+    if (info->fields_covers > 0) {
+        buffer_print(out, "fields    postings cover %" PRIu64 " rows\n",
+                     info->fields_covers);
+    }
+    if (info->fields_problem[0] != '\0') {
+        buffer_print(out, "problem   %s\n", info->fields_problem);
+    }
 }
 
 int cmd_status(int argc, char **argv)

@@ -25,17 +25,19 @@ offenders() {
 src_own() {
     find src -maxdepth 1 -name '*.h' -printf '%P\n' | paste -sd '|' | sed 's/\./\\./g'
 }
-echo 1..9
+echo 1..10
 check "src/base includes no other module" \
-    "$(offenders "$(headers encoder)|$(headers index)|$(headers src/store)|$(src_own)" src/base)"
+    "$(offenders "$(headers encoder)|$(headers index)|$(headers filter)|$(headers src/store)|$(src_own)" src/base)"
 check "encoder/ includes only src/base" \
-    "$(offenders "$(headers index)|$(headers src/store)|$(src_own)" encoder)"
+    "$(offenders "$(headers index)|$(headers filter)|$(headers src/store)|$(src_own)" encoder)"
 check "index/ includes only src/base" \
-    "$(offenders "$(headers encoder)|$(headers src/store)|$(src_own)" index)"
+    "$(offenders "$(headers encoder)|$(headers filter)|$(headers src/store)|$(src_own)" index)"
+check "filter/ includes only src/base" \
+    "$(offenders "$(headers encoder)|$(headers index)|$(headers src/store)|$(src_own)" filter)"
 check "src/store includes only src/base" \
-    "$(offenders "$(headers encoder)|$(headers index)|$(src_own)" src/store)"
+    "$(offenders "$(headers encoder)|$(headers index)|$(headers filter)|$(src_own)" src/store)"
 check "tools/ sees only kith.h" \
-    "$(offenders "$(headers encoder)|$(headers index)|$(headers src/store)|$(headers src/base)|$(src_own)" tools)"
+    "$(offenders "$(headers encoder)|$(headers index)|$(headers filter)|$(headers src/store)|$(headers src/base)|$(src_own)" tools)"
 check "FAISS is seen by index/faiss alone" \
     "$(grep -rnE --include='*.[ch]' '#include (<faiss|[<"]cblas)' . | grep -v '^\./index/faiss/\|^\./build')"
 check "LMDB is seen by src/store alone" \

@@ -337,6 +337,43 @@ static void a_scan_can_start_behind_what_an_index_covers(void **state)
     free_data(&made);
 }
 
+/* Many live rows, few, and stretches of both, from any row on. */
+static void few_live_rows_are_picked_out(void **state)
+{
+    (void)state;
+    enum { N = 4500, M = 40 };
+    static const uint64_t firsts[] = { 0, 1, 31, 63, 2100, N - 1 };
+    static const float shares[] = { 0.002f, 0.05f, 0.19f, 0.21f, 0.5f, 0.97f, -1 };
+    kidx_hit *expected = kbase_calloc(N, sizeof(*expected));
+    kidx_hit hits[2 * M];
+    size_t counts[2];
+    for (size_t i = 0; i < 6 * 7; i++) {
+        const uint64_t first = firsts[i % 6];
+        data made = make_corpus(N, 2);
+        for (uint64_t row = 0; row < N; row++) {
+            float share = shares[i / 6] >= 0 ? shares[i / 6] : row / 100 % 2 == 0 ? 0 : 0.9f;
+            const uint64_t bit = (uint64_t)1 << (row % 64);
+            bool lives = (next_random() + 1) / 2 < share;
+            made.dead[row / 64] =
+                lives ? made.dead[row / 64] & ~bit : made.dead[row / 64] | bit;
+        }
+        assert_int_equal(kidx_scan_from(best_isa(), NULL, &made.rows, first, made.queries,
+                                        2, M, hits, counts, NULL),
+                         KITH_OK);
+        for (uint64_t row = 0; row < first; row++) {
+            made.dead[row / 64] |= (uint64_t)1 << (row % 64);
+        }
+        for (size_t q = 0; q < 2; q++) {
+            size_t n = sort_all(&made, made.queries + q * 48, expected);
+            n = n < M ? n : M;
+            assert_int_equal(counts[q], n);
+            assert_same_hits(hits + q * M, expected, n);
+        }
+        free_data(&made);
+    }
+    free(expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +387,7 @@ int main(void)
         cmocka_unit_test(many_queries_with_many_hits),
         cmocka_unit_test(nothing_is_found_where_nothing_lives),
         cmocka_unit_test(a_scan_can_start_behind_what_an_index_covers),
+        cmocka_unit_test(few_live_rows_are_picked_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
