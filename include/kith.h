@@ -619,10 +619,16 @@ typedef struct kith_search_opts {
                             given. Decides whether loading an index pays. */
     const char *where;   /* NULL: all records; else only those that this filter, as
                             described below, is true of */
+    /* Maximal marginal relevance: each hit after the first is the one of the 5 k nearest
+     * with the highest mmr * score - (1 - mmr) * (its highest score with a hit before it).
+     * 1, the default: nearest first. Less: hits that differ more; k is then 1,000 at most. */
+    double mmr;
+    uint32_t max_per_source; /* hits of one source; 0: any number. Records without a source
+                              * are not counted. */
 } kith_search_opts;
 
 #define KITH_SEARCH_OPTS_INIT \
-    { sizeof(kith_search_opts), 10, false, -2.0, KITH_USE_ANN_AUTO, 0, 0.95, 0, NULL }
+    { sizeof(kith_search_opts), 10, false, -2.0, KITH_USE_ANN_AUTO, 0, 0.95, 0, NULL, 1.0, 0 }
 
 /* Filters
  *
@@ -668,7 +674,8 @@ typedef struct kith_hit {
 /* The answer to one query. */
 typedef struct kith_answer {
     size_t n_hits;
-    const kith_hit *hits; /* nearest first; equal scores: the earlier row first */
+    const kith_hit *hits; /* nearest first; equal scores: the earlier row first. With mmr
+                           * below 1 in the order in which they were chosen. */
     bool exact;
     double recall;        /* lower 95 % bound of the setting used; 1 if exact, -1 unknown */
     uint32_t n_dropped;   /* tokens of the query that did not fit */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checksum.h"
+#include "answer.h"
 #include "collection.h"
 #include "error.h"
 #include "filter.h"
@@ -59,6 +59,14 @@ static kith_status check_opts(const kith_search_opts *opts, kith_error *err)
     }
     if (isnan(opts->min_score)) {
         return kbase_fail(err, KITH_INVALID, "the least score is not a number");
+    }
+    if (!(opts->mmr >= 0.0 && opts->mmr <= 1.0)) {
+        return kbase_fail(err, KITH_INVALID, "the weight of relevance is %g: 0 to 1 are "
+                          "possible", opts->mmr);
+    }
+    if (opts->mmr < 1.0 && opts->k > KITH_MMR_MAX_K) {
+        return kbase_fail(err, KITH_INVALID, "k is %u: with diversity 1 to %d are possible",
+                          opts->k, KITH_MMR_MAX_K);
     }
     return KITH_OK;
 }
@@ -196,73 +204,13 @@ static kith_status complete_vectors(search *s, kith_error *err)
     return status;
 }
 
-/* ------------------------------------------------------------------ hits to answers */
-
-/* Ids of the records that an answer has already: hashes, by open addressing. */
-typedef struct seen_ids {
-    uint64_t *slots;
-    size_t n_slots; /* a power of two, more than twice the records */
-} seen_ids;
-
-/* True when the id was not there before. */
-static bool see(seen_ids *seen, kith_text id)
+static kith_status fill_answer(search *s, size_t q, const kidx_hit *hits, size_t n_hits,
+                               bool *short_of, kith_error *err)
 {
-    uint64_t hash = kbase_hash64(id.data, id.n_bytes) | 1; /* 0 marks a free slot */
-    size_t i = (size_t)(hash >> 1) & (seen->n_slots - 1);
-    for (; seen->slots[i] != 0; i = (i + 1) & (seen->n_slots - 1)) {
-        if (seen->slots[i] == hash) {
-            return false;
-        }
-    }
-    seen->slots[i] = hash;
-    return true;
-}
-
-static bool same_text(kith_text a, kith_text b)
-{
-    return a.n_bytes == b.n_bytes && memcmp(a.data, b.data, a.n_bytes) == 0;
-}
-
-/* Fill an answer from sorted hits. *short_of: more rows are needed to know k records. */
-static kith_status collapse(search *s, size_t q, const kidx_hit *hits, size_t n_hits,
-                            bool *short_of, kith_error *err)
-{
-    kith_answer *answer = &s->results->answers[q];
-    kith_hit *out = kbase_arena_alloc(&s->results->arena, s->opts.k * sizeof(*out));
-    seen_ids seen = { NULL, 4 };
-    while (seen.n_slots < 2 * (size_t)s->opts.k + 4) {
-        seen.n_slots *= 2;
-    }
-    seen.slots = kbase_calloc(seen.n_slots, sizeof(*seen.slots));
-    if (out == NULL || seen.slots == NULL) {
-        free(seen.slots);
-        return kbase_fail_memory(err, s->opts.k * sizeof(*out));
-    }
-    kith_status status = KITH_OK;
-    size_t n = 0;
-    bool below = false; /* what follows scores too little */
-    for (size_t i = 0; i < n_hits && n < s->opts.k && !below && status == KITH_OK; i++) {
-        kstore_record stored;
-        below = (double)hits[i].score < s->opts.min_score;
-        if (!below) {
-            status = kstore_get(s->snapshot, hits[i].ordinal, &stored, err);
-        }
-        if (below || status != KITH_OK ||
-            (s->queries[q].like.n_bytes > 0 && same_text(stored.id, s->queries[q].like)) ||
-            (!s->opts.passages && !see(&seen, stored.id))) {
-            continue;
-        }
-        kith_record *record = kbase_arena_alloc(&s->results->arena, sizeof(*record));
-        status = record != NULL
-                     ? kith_record_copy(&s->results->arena, &stored, record, err)
-                     : kbase_fail_memory(err, sizeof(*record));
-        out[n++] = (kith_hit){ hits[i].score, record };
-    }
-    free(seen.slots);
-    answer->hits = out;
-    answer->n_hits = n;
-    *short_of = n < s->opts.k && !below;
-    return status;
+    const kith_answering answering = { s->snapshot, &s->view->rows, s->collection->isa,
+                                       &s->opts, &s->results->arena };
+    return kith_answer_fill(&answering, &s->queries[q], hits, n_hits,
+                            &s->results->answers[q], short_of, err);
 }
 
 /* ------------------------------------------------------------------ finding rows */
@@ -300,7 +248,7 @@ static kith_status search_deeper(search *s, size_t q, size_t m, kith_error *err)
         status = hits != NULL ? find_rows(s, q, 1, true, m, hits, &count, err)
                               : kbase_fail_memory(err, m * sizeof(*hits));
         if (status == KITH_OK) {
-            status = collapse(s, q, hits, count, &short_of, err);
+            status = fill_answer(s, q, hits, count, &short_of, err);
         }
         free(hits);
         last_m = m;
@@ -312,7 +260,7 @@ static kith_status search_deeper(search *s, size_t q, size_t m, kith_error *err)
 static size_t rows_wanted(const search *s)
 {
     const kith_view *view = s->view;
-    uint64_t m = s->opts.k;
+    uint64_t m = kith_answer_pool(&s->opts);
     if (!s->opts.passages && view->n_records > 0) {
         m = m * ((view->n_passages + view->n_records - 1) / view->n_records) + SLACK_ROWS;
     }
@@ -332,7 +280,7 @@ static kith_status search_group(search *s, size_t first, size_t n, size_t m,
         answer->exact = s->plan.exact;
         answer->recall = s->plan.recall;
         bool short_of = false;
-        status = collapse(s, first + i, hits + i * m, counts[i], &short_of, err);
+        status = fill_answer(s, first + i, hits + i * m, counts[i], &short_of, err);
         if (status == KITH_OK && short_of && (m < s->n_rows_live || !s->plan.exact)) {
             status = search_deeper(s, first + i, s->plan.exact ? 4 * m : m, err);
         }

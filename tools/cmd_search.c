@@ -321,6 +321,9 @@ static int check_search(const usage *use, search_run *run, int n_arguments, char
     if (run->opts.k < 1 || run->opts.k > 10000) {
         return usage_error(use, "-k takes 1 to 10000");
     }
+    if (run->opts.mmr < 0 || run->opts.mmr > 1) {
+        return usage_error(use, "--mmr takes a number from 0 to 1");
+    }
     if (run->opts.min_recall < 0 || run->opts.min_recall > 1) {
         return usage_error(use, "--min-recall takes 0 to 1");
     }
@@ -363,6 +366,11 @@ int cmd_search(int argc, char **argv)
              "show this of the metadata, such as answer"),
         NUMBER(0, "min-score", "S", &run.opts.min_score, "leave out hits below"),
         SWITCH(0, "passages", &run.opts.passages, "count passages, not records"),
+        NUMBER(0, "mmr", "LAMBDA", &run.opts.mmr,
+               "weight of nearness against difference from the\n"
+               "hits before (1: nearness alone)"),
+        COUNT(0, "max-per-source", "N", &run.opts.max_per_source,
+              "hits of one source at most (0: any number)"),
         SWITCH(0, "exact", &run.is_exact, "do not use the approximate index"),
         CHOICE(0, "ann", "auto|always|never", &run.ann, "when to use it"),
         COUNT(0, "nprobe", "N", &run.opts.nprobe, "lists of it to visit"),

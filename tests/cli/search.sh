@@ -181,3 +181,21 @@ out_json 'len(d[0]["hits"]) == 3 and len({h["passage"] for h in d[0]["hits"]}) =
 run kith search long.kith "the sea"
 out_has 'long.txt \(passage [0-9]+ of [0-9]+, lines [0-9]+-[0-9]+\)' \
     "people see which passage"
+
+# ---------------------------------------------------------------- less alike
+for i in 1 2 3; do printf 'The sea is %d.\nThe sea was %d.\nA stone.\n' "$i" "$i" >"sea$i.txt"; done
+kith index -q seas.kith sea1.txt sea2.txt sea3.txt --format lines
+run kith search seas.kith "the sea" --json -k 4 --max-per-source 1
+out_json 'sorted(h["source"]["path"].split("/")[-1] for h in d[0]["hits"]) ==
+          ["sea1.txt", "sea2.txt", "sea3.txt"]' "--max-per-source"
+run kith search seas.kith "the sea" --json -k 3 --mmr 0
+out_json 'len(d[0]["hits"]) == 3 and "A stone." in [h["text"] for h in d[0]["hits"][:2]]' \
+    "--mmr 0: what differs most comes next"
+run kith search seas.kith "the sea" --json -k 3 --mmr 1
+cp "$out" nearest
+run kith search seas.kith "the sea" --json -k 3
+check "--mmr 1 changes nothing" cmp "$out" nearest
+run kith search seas.kith "the sea" --mmr 2
+is_status 2 "--mmr 2"
+run kith search seas.kith "the sea" --mmr 0.5 -k 2000
+is_status 2 "--mmr with a large -k"
