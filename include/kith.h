@@ -706,6 +706,112 @@ size_t kith_results_count(const kith_results *results);
 const kith_answer *kith_results_at(const kith_results *results, size_t i);
 void kith_results_free(kith_results *results);
 
+/* ---------------------------------------------------------------- records among themselves */
+
+/* What the three functions below share. Every comparison is exact: all pairs of passages
+ * are compared in 8 bits, and where the bound of that leaves it open, from their vectors.
+ * The score of two passages is that of the one stored first as a query.
+ *
+ * Thread-safe: yes. Blocks: never on a writer; one committed state is compared.
+ * Cost: dim * n^2 / 2 multiply-adds of bytes for n rows, deleted ones included (75,000 rows:
+ * some 3 s on two CPUs with VNNI); memory for codes of rows that the index does not cover, dim +
+ * 12 bytes a row, and some 30 bytes a row. At most 2^32 - 2 rows. */
+
+/* Told how far it is, between parts of the work, in the caller's thread. */
+typedef void (*kith_progress)(void *context, const char *step, double fraction);
+/* Asked at the same time; true stops the call with KITH_INTERRUPTED. */
+typedef bool (*kith_interrupted)(void *context);
+
+/* Records that belong together. Free before the collection is closed. */
+typedef struct kith_groups kith_groups;
+
+typedef struct kith_pairs_opts {
+    size_t size;
+    double min_score;   /* leave out pairs below; -1 or less: none */
+    uint32_t top_k;     /* a pair is among so many best ones of one of its records */
+    uint64_t max_pairs; /* the best so many; 72 bytes of memory each */
+    kith_progress progress; /* may be NULL, as the next */
+    kith_interrupted interrupted;
+    void *context;
+} kith_pairs_opts;
+
+#define KITH_PAIRS_OPTS_INIT \
+    { sizeof(kith_pairs_opts), -2.0, 100, 500000, NULL, NULL, NULL }
+
+/* The best pairs of records: groups of two, nearest first; equal scores: the rows stored
+ * first. A record of several passages is as near to another as their nearest passages,
+ * which are those shown.
+ *
+ * groups  [out] free with kith_groups_free()
+ * Returns KITH_OK (also when there is none); KITH_INVALID (top_k or max_pairs 0, a score
+ * that is not a number); KITH_INTERRUPTED; KITH_FULL (rows); KITH_NOMEM; KITH_CORRUPT;
+ * KITH_IO. */
+kith_status kith_pairs(kith_collection *collection, const kith_pairs_opts *opts,
+                       kith_groups **groups, kith_error *err);
+
+typedef struct kith_clusters_opts {
+    size_t size;
+    double min_score; /* of a member with the centre */
+    uint32_t min_size; /* members, the centre included */
+    kith_progress progress;
+    kith_interrupted interrupted;
+    void *context;
+} kith_clusters_opts;
+
+#define KITH_CLUSTERS_OPTS_INIT { sizeof(kith_clusters_opts), 0.75, 10, NULL, NULL, NULL }
+
+/* Communities of passages, as sentence-transformers' community_detection() defines them:
+ * passages with at least min_size others within min_score, itself included, become centres,
+ * those with most first, unless they belong to a community already; what of their
+ * neighbours belongs to none becomes theirs, if that is still min_size. Largest first; the
+ * centre is the first member, then the nearest to it. Passages of a record may be in
+ * several communities; most passages are in none.
+ *
+ * Returns as kith_pairs(); KITH_INVALID (min_size 0). Cost: beside that above, each centre
+ * that is tried is compared with all rows. */
+kith_status kith_clusters(kith_collection *collection, const kith_clusters_opts *opts,
+                          kith_groups **groups, kith_error *err);
+
+typedef struct kith_duplicates_opts {
+    size_t size;
+    double min_score;
+    kith_progress progress;
+    kith_interrupted interrupted;
+    void *context;
+} kith_duplicates_opts;
+
+#define KITH_DUPLICATES_OPTS_INIT { sizeof(kith_duplicates_opts), 0.95, NULL, NULL, NULL }
+
+/* Exact and near duplicates. Records are taken in the order in which they were stored; one
+ * within min_score of a record that is kept, or with the same vector, is a duplicate of the
+ * first such, else it is kept. Groups of a kept record and its duplicates, in that order.
+ * A record of several passages is a duplicate only of one with the same title and text:
+ * that parts of two long texts are alike does not make one of them dispensable.
+ *
+ * Returns as kith_pairs(). */
+kith_status kith_duplicates(kith_collection *collection, const kith_duplicates_opts *opts,
+                            kith_groups **groups, kith_error *err);
+
+/* A member of a group. */
+typedef struct kith_member {
+    uint64_t group;     /* 0, 1, ... */
+    uint64_t position;  /* 0, 1, ... in its group */
+    uint64_t n_members; /* of its group */
+    float score;        /* with the first member; of that itself 1, but in a pair the pair's */
+    bool exact;         /* of duplicates: same title and text as the first member */
+    const kith_record *record; /* NULL: it was deleted since then */
+} kith_member;
+
+/* How many groups there are. */
+uint64_t kith_groups_count(const kith_groups *groups);
+
+/* The next member of the next group. *member lives until the next call, of a pair's first
+ * member until that after the next. KITH_NOT_FOUND at the end; KITH_CORRUPT; KITH_IO;
+ * KITH_NOMEM. Thread-safe: no. */
+kith_status kith_groups_next(kith_groups *groups, kith_member *member, kith_error *err);
+
+void kith_groups_free(kith_groups *groups);
+
 #ifdef __GNUC__
 #pragma GCC visibility pop
 #endif

@@ -68,8 +68,7 @@ void kidx_quantize(const float *x, size_t n, int limit, int32_t *codes, float *s
     *error = (float)(sqrt(rest) * (1 + 1e-6));
 }
 
-/* The row at unit length; false when its score is 0 by definition. */
-static bool read_row(kbase_isa isa, const kidx_rows *rows, uint64_t ordinal, float *x)
+bool kidx_unit_row(kbase_isa isa, const kidx_rows *rows, uint64_t ordinal, float *x)
 {
     double square = 0;
     kidx_f32_from_f16(isa, rows->data + ordinal * rows->stride, rows->dim, x);
@@ -83,7 +82,8 @@ static bool read_row(kbase_isa isa, const kidx_rows *rows, uint64_t ordinal, flo
     return square > 0 && isfinite(square);
 }
 
-typedef struct build {
+/* What makes panels. */
+typedef struct make {
     kbase_isa isa;
     const kidx_rows *rows;
     size_t k;
@@ -91,76 +91,111 @@ typedef struct build {
     unsigned char *panels;
     float *x;       /* [workers, dim] */
     int32_t *codes; /* [workers, dim] */
-} build;
+} make;
 
-static void put_row(const build *b, uint64_t ordinal, unsigned char *panel, size_t lane,
+static void put_row(const make *m, uint64_t ordinal, unsigned char *panel, size_t lane,
                     unsigned worker)
 {
-    float *x = b->x + worker * b->rows->dim;
-    int32_t *codes = b->codes + worker * b->rows->dim;
+    float *x = m->x + worker * m->rows->dim;
+    int32_t *codes = m->codes + worker * m->rows->dim;
     float scale = 0;
     float error = -INFINITY; /* no row: its score is below everything */
     int32_t bias = 0;
-    if (ordinal < b->rows->n_rows && !kidx_is_dead(b->rows, ordinal)) {
+    if (ordinal < m->rows->n_rows && !kidx_is_dead(m->rows, ordinal)) {
         error = 0;
-        if (read_row(b->isa, b->rows, ordinal, x)) {
-            kidx_quantize(x, b->rows->dim, 127, codes, &scale, &error);
-            for (uint32_t i = 0; i < b->rows->dim; i++) {
+        if (kidx_unit_row(m->isa, m->rows, ordinal, x)) {
+            kidx_quantize(x, m->rows->dim, 127, codes, &scale, &error);
+            for (uint32_t i = 0; i < m->rows->dim; i++) {
                 panel[i / 4 * 4 * KIDX_PANEL + lane * 4 + i % 4] =
                     (unsigned char)(int8_t)codes[i];
                 bias -= 128 * codes[i];
             }
         }
     }
-    unsigned char *facts = panel + KIDX_PANEL * b->k + lane * 4;
+    unsigned char *facts = panel + KIDX_PANEL * m->k + lane * 4;
     memcpy(facts, &bias, 4);
     memcpy(facts + 4 * KIDX_PANEL, &scale, 4);
     memcpy(facts + 8 * KIDX_PANEL, &error, 4);
 }
 
-static void build_task(void *context, size_t index, unsigned worker)
+static void make_task(void *context, size_t index, unsigned worker)
 {
-    const build *b = context;
-    unsigned char *panel = b->panels + index * kidx_panel_bytes(b->k);
-    memset(panel, 0, kidx_panel_bytes(b->k));
+    const make *m = context;
+    unsigned char *panel = m->panels + index * kidx_panel_bytes(m->k);
+    memset(panel, 0, kidx_panel_bytes(m->k));
     for (size_t lane = 0; lane < KIDX_PANEL; lane++) {
-        put_row(b, (b->first_panel + index) * KIDX_PANEL + lane, panel, lane, worker);
+        put_row(m, (m->first_panel + index) * KIDX_PANEL + lane, panel, lane, worker);
     }
 }
 
+size_t kidx_codes_k(uint32_t dim)
+{
+    return (size_t)div_up(dim, K_UNIT) * K_UNIT;
+}
+
+kith_status kidx_codes_make(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
+                            uint64_t first_panel, size_t n, unsigned char *panels,
+                            kith_error *err)
+{
+    const size_t n_workers = kidx_n_workers(pool);
+    make m = { .isa = isa,
+               .rows = rows,
+               .k = kidx_codes_k(rows->dim),
+               .first_panel = first_panel,
+               .panels = panels,
+               .x = kbase_calloc(n_workers * rows->dim, sizeof(*m.x)),
+               .codes = kbase_calloc(n_workers * rows->dim, sizeof(*m.codes)) };
+    const bool good = m.x != NULL && m.codes != NULL;
+    if (good) {
+        kidx_run(pool, n, make_task, &m);
+    }
+    free(m.codes);
+    free(m.x);
+    return good ? KITH_OK : kbase_fail_memory(err, n_workers * rows->dim * 4);
+}
+
+/* ------------------------------------------------------------------ writing */
+
+typedef struct build {
+    const kidx_rows *rows;
+    size_t k;
+    unsigned char *panels; /* BLOCKS_AT_A_TIME */
+    uint64_t *checksums;   /* of the blocks */
+    const kbase_file *file;
+} build;
+
 /* Make and write all panels, and note the checksums of the blocks. */
-static kith_status write_panels(build *b, kbase_pool *pool, const kbase_file *file,
-                                uint64_t *checksums, kith_error *err)
+static kith_status write_panels(const build *b, kbase_isa isa, kbase_pool *pool,
+                                kith_error *err)
 {
     const size_t panel_bytes = kidx_panel_bytes(b->k);
     const uint64_t n_panels = div_up(b->rows->n_rows, KIDX_PANEL);
+    const size_t at_a_time = BLOCKS_AT_A_TIME * BLOCK_PANELS;
     kith_status status = KITH_OK;
-    while (b->first_panel < n_panels && status == KITH_OK) {
-        uint64_t left = n_panels - b->first_panel;
-        size_t n = left < BLOCKS_AT_A_TIME * BLOCK_PANELS
-                       ? (size_t)left
-                       : BLOCKS_AT_A_TIME * BLOCK_PANELS;
-        kidx_run(pool, n, build_task, b);
+    for (uint64_t first = 0; first < n_panels && status == KITH_OK; first += at_a_time) {
+        uint64_t left = n_panels - first;
+        size_t n = left < at_a_time ? (size_t)left : at_a_time;
+        status = kidx_codes_make(isa, pool, b->rows, first, n, b->panels, err);
+        if (status != KITH_OK) {
+            return status;
+        }
         for (size_t i = 0; i < n; i += BLOCK_PANELS) {
             size_t in_block = n - i < BLOCK_PANELS ? n - i : BLOCK_PANELS;
-            checksums[(b->first_panel + i) / BLOCK_PANELS] =
+            b->checksums[(first + i) / BLOCK_PANELS] =
                 kbase_hash64(b->panels + i * panel_bytes, in_block * panel_bytes);
         }
-        status = kbase_file_write(file, b->panels, n * panel_bytes,
-                                  HEADER_BYTES + b->first_panel * panel_bytes, err);
-        b->first_panel += n;
+        status = kbase_file_write(b->file, b->panels, n * panel_bytes,
+                                  HEADER_BYTES + first * panel_bytes, err);
     }
     return status;
 }
 
-static kith_status write_rest(const build *b, const char *fingerprint,
-                              const kbase_file *file, const uint64_t *checksums,
-                              kith_error *err)
+static kith_status write_rest(const build *b, const char *fingerprint, kith_error *err)
 {
     unsigned char bytes[HEADER_BYTES] = { 0 };
     header head = { .version = FORMAT_VERSION, .header_bytes = sizeof(head) };
     const size_t n_bytes =
-        (size_t)div_up(b->rows->n_rows, KIDX_CODES_BLOCK) * sizeof(*checksums);
+        (size_t)div_up(b->rows->n_rows, KIDX_CODES_BLOCK) * sizeof(*b->checksums);
     const uint64_t at = HEADER_BYTES + div_up(b->rows->n_rows, KIDX_PANEL) *
                                            kidx_panel_bytes(b->k);
     memcpy(head.magic, magic, sizeof(magic));
@@ -169,44 +204,38 @@ static kith_status write_rest(const build *b, const char *fingerprint,
     head.dim = b->rows->dim;
     head.k = (uint32_t)b->k;
     head.covers = b->rows->n_rows;
-    head.checksums_checksum = kbase_hash64(checksums, n_bytes);
+    head.checksums_checksum = kbase_hash64(b->checksums, n_bytes);
     head.checksum = kbase_hash64(&head, offsetof(header, checksum));
     memcpy(bytes, &head, sizeof(head));
-    kith_status status = kbase_file_write(file, checksums, n_bytes, at, err);
-    return status == KITH_OK ? kbase_file_write(file, bytes, sizeof(bytes), 0, err)
+    kith_status status = kbase_file_write(b->file, b->checksums, n_bytes, at, err);
+    return status == KITH_OK ? kbase_file_write(b->file, bytes, sizeof(bytes), 0, err)
                              : status;
 }
 
 kith_status kidx_codes_build(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
                              const char *path, const char *fingerprint, kith_error *err)
 {
-    build b = { .isa = isa, .rows = rows, .k = (size_t)div_up(rows->dim, K_UNIT) * K_UNIT };
-    const size_t n_workers = kidx_n_workers(pool);
-    const size_t n_bytes = BLOCKS_AT_A_TIME * BLOCK_PANELS * kidx_panel_bytes(b.k);
     kbase_new_file out = KBASE_NEW_FILE_INIT;
-    uint64_t *checksums =
-        kbase_calloc(div_up(rows->n_rows, KIDX_CODES_BLOCK) + 1, sizeof(*checksums));
+    build b = { .rows = rows, .k = kidx_codes_k(rows->dim), .file = &out.file };
+    const size_t n_bytes = BLOCKS_AT_A_TIME * BLOCK_PANELS * kidx_panel_bytes(b.k);
+    b.checksums =
+        kbase_calloc(div_up(rows->n_rows, KIDX_CODES_BLOCK) + 1, sizeof(*b.checksums));
     b.panels = kbase_alloc_aligned(n_bytes, 1);
-    b.x = kbase_calloc(n_workers * rows->dim, sizeof(*b.x));
-    b.codes = kbase_calloc(n_workers * rows->dim, sizeof(*b.codes));
-    kith_status status = checksums != NULL && b.panels != NULL && b.x != NULL &&
-                                 b.codes != NULL
+    kith_status status = b.checksums != NULL && b.panels != NULL
                              ? kbase_new_file_begin(&out, path, err)
                              : kbase_fail_memory(err, n_bytes);
     if (status == KITH_OK) {
-        status = write_panels(&b, pool, &out.file, checksums, err);
+        status = write_panels(&b, isa, pool, err);
     }
     if (status == KITH_OK) {
-        status = write_rest(&b, fingerprint, &out.file, checksums, err);
+        status = write_rest(&b, fingerprint, err);
     }
     if (status == KITH_OK) {
         status = kbase_new_file_commit(&out, err);
     }
     kbase_new_file_abort(&out);
-    free(b.codes);
-    free(b.x);
     free(b.panels);
-    free(checksums);
+    free(b.checksums);
     return status;
 }
 
@@ -293,7 +322,7 @@ kith_status kidx_codes_open(const char *path, const char *fingerprint, uint32_t 
         return kbase_fail_memory(err, sizeof(*codes));
     }
     codes->dim = dim;
-    codes->k = (size_t)div_up(dim, K_UNIT) * K_UNIT;
+    codes->k = kidx_codes_k(dim);
     kith_status status = map_file(codes, fingerprint, err);
     if (status == KITH_OK) {
         *out = codes;

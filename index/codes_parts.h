@@ -1,5 +1,5 @@
-/* What the files of the codes share: codes_file.c writes and opens, codes_search.c
- * searches. */
+/* What the files of the codes share: codes_file.c makes, writes and opens them,
+ * codes_search.c searches, sweep.c compares rows with rows. */
 #ifndef KIDX_CODES_PARTS_H
 #define KIDX_CODES_PARTS_H
 
@@ -27,5 +27,23 @@ bool kidx_codes_check_block(kidx_codes *codes, uint64_t block);
  * this leaves has length *error at most. */
 void kidx_quantize(const float *x, size_t n, int limit, int32_t *codes, float *scale,
                    float *error);
+
+/* The row at unit length; false when its score is 0 by definition. */
+bool kidx_unit_row(kbase_isa isa, const kidx_rows *rows, uint64_t ordinal, float *x);
+
+/* Codes of a row of so many numbers. */
+size_t kidx_codes_k(uint32_t dim);
+
+/* Make n panels into memory; those lanes that have no live row are below everything.
+ * KITH_NOMEM. */
+kith_status kidx_codes_make(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
+                            uint64_t first_panel, size_t n, unsigned char *panels,
+                            kith_error *err);
+
+/* What rounding in floats, in the kernels and in kidx_score(), may add to a bound. */
+static inline float kidx_rounding(uint32_t dim)
+{
+    return (float)(dim / KIDX_PANEL + 16) * 0x1p-22f;
+}
 
 #endif

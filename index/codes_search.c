@@ -55,12 +55,6 @@ typedef struct codes_search {
 
 /* ------------------------------------------------------------------ queries */
 
-/* What rounding in floats, here and in kidx_score(), may add to a bound. */
-static float rounding(uint32_t dim)
-{
-    return (float)(dim / KIDX_PANEL + 16) * 0x1p-22f;
-}
-
 static void put_query(codes_search *s, size_t q, int32_t *codes)
 {
     const size_t k = s->codes->k;
@@ -80,7 +74,7 @@ static void put_query(codes_search *s, size_t q, int32_t *codes)
         square += (double)x[i] * (double)x[i];
     }
     s->slope[q] = (float)sqrt(square) * (1 + 0x1p-20f) + error;
-    s->offset[q] = error + rounding(dim) * s->slope[q];
+    s->offset[q] = error + kidx_rounding(dim) * s->slope[q];
 }
 
 static kith_status put_queries(codes_search *s, kith_error *err)

@@ -48,15 +48,19 @@ bool signal_received(void);
 double seconds_now(void);
 
 /* The commands: argv[0] is the name of the command. */
+int cmd_cluster(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_dedupe(int argc, char **argv);
 int cmd_delete(int argc, char **argv);
 int cmd_encode(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_get(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_index(int argc, char **argv);
+int cmd_join(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_model(int argc, char **argv);
+int cmd_pairs(int argc, char **argv);
 int cmd_reembed(int argc, char **argv);
 int cmd_search(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -8,17 +8,10 @@
 #include "npy.h"
 #include "options.h"
 #include "output.h"
+#include "questions.h"
 #include "session.h"
 #include "show.h"
 #include "text.h"
-#include "texts.h"
-
-#define GROUP_QUERIES 64
-/* How many questions a program on a pipe is taken to ask. */
-#define PIPE_QUERIES 1000
-/* Bytes of a line in a file of queries, more or less: only decides whether loading the
- * approximate index pays. */
-#define QUERY_BYTES 64
 
 typedef enum search_format { FORMAT_PEOPLE, FORMAT_JSON, FORMAT_TREC } search_format;
 
@@ -98,11 +91,10 @@ static bool give_answer(search_run *run, const show_query *query,
     return output_flush(&run->out);
 }
 
-static bool give_refusal(search_run *run, const text_item *item, const char *reason)
+static bool give_refusal(void *context, const text_item *item, const char *reason)
 {
+    search_run *run = context;
     run->has_refusal = true;
-    message("%s:%llu: %s", run->queries != NULL ? run->queries : run->vectors,
-            (unsigned long long)item->line, reason);
     if (run->format == FORMAT_JSON) {
         const show_query query = { .id = item->id };
         show_put_refusal(&run->out, &query, reason);
@@ -140,85 +132,20 @@ static int search_one(search_run *run)
 
 /* ------------------------------------------------------------------ many queries */
 
-static bool is_question(const text_item *item)
+static bool on_answer(void *context, const text_item *item, const kith_answer *answer)
 {
-    return item->problem == NULL &&
-           (item->vector != NULL || !text_is_blank(item->text));
+    search_run *run = context;
+    const show_query shown = { .id = item->id,
+                               .text = item->text,
+                               .explains = run->explains,
+                               .field = run->field };
+    return give_answer(run, &shown, answer);
 }
 
-static int search_group(search_run *run, const text_item *items, size_t n_items)
-{
-    kith_query queries[GROUP_QUERIES];
-    size_t n_queries = 0;
-    kith_error err;
-    kith_results *results = NULL;
-    kith_status status = KITH_OK;
-    for (size_t i = 0; i < n_items; i++) {
-        if (is_question(&items[i])) {
-            queries[n_queries++] = (kith_query){ .text = items[i].text,
-                                                  .vector = items[i].vector };
-        }
-    }
-    if (n_queries > 0) {
-        status = kith_search(run->session.collection, queries, n_queries, &run->opts,
-                             &results, &err);
-    }
-    if (status == KITH_INVALID && n_items > 1) {
-        int result = EXIT_DONE; /* one of them spoils it: ask for each by itself */
-        for (size_t i = 0; i < n_items && result == EXIT_DONE; i++) {
-            result = search_group(run, &items[i], 1);
-        }
-        return result;
-    }
-    if (status != KITH_OK && status != KITH_INVALID) {
-        return report(&err, SUBJECT_ENVIRONMENT);
-    }
-    bool is_written = true;
-    for (size_t i = 0, next = 0; i < n_items && is_written; i++) {
-        if (items[i].problem != NULL) {
-            is_written = give_refusal(run, &items[i], items[i].problem);
-        } else if (is_question(&items[i]) && status == KITH_INVALID) {
-            is_written = give_refusal(run, &items[i], err.message);
-        } else if (is_question(&items[i])) {
-            const show_query shown = { .id = items[i].id,
-                                       .text = items[i].text,
-                                       .explains = run->explains,
-                                       .field = run->field };
-            is_written = give_answer(run, &shown, kith_results_at(results, next++));
-        }
-    }
-    kith_results_free(results);
-    return is_written ? EXIT_DONE : EXIT_ENVIRONMENT;
-}
-
-/* Lines that are at hand are asked together, which is faster; none waits for more. */
 static int search_many(search_run *run)
 {
-    const field_names names = { .is_query = true };
-    text_file file;
-    if (!texts_open(&file, run->queries, &names)) {
-        return EXIT_ENVIRONMENT;
-    }
-    run->opts.n_expected =
-        file.in.size == 0 ? PIPE_QUERIES : file.in.size / QUERY_BYTES + 1;
-    int result = EXIT_DONE;
-    read_result got = READ_OK;
-    while (got == READ_OK && result == EXIT_DONE) {
-        text_item items[GROUP_QUERIES];
-        size_t n_items = 0;
-        do {
-            got = texts_next(&file, &items[n_items]);
-            n_items += got == READ_OK;
-        } while (got == READ_OK && n_items < GROUP_QUERIES && texts_has_more(&file));
-        if (n_items > 0) {
-            result = search_group(run, items, n_items);
-        }
-        for (size_t i = 0; i < n_items; i++) {
-            text_item_free(&items[i]);
-        }
-    }
-    texts_close(&file);
-    return result == EXIT_DONE && got == READ_FAILED ? EXIT_ENVIRONMENT : result;
+    const question_sink sink = { run, on_answer, give_refusal };
+    return questions_ask(run->session.collection, run->queries, &run->opts, &sink);
 }
 
 static int open_rows(search_run *run, npy_file *file)
@@ -241,12 +168,12 @@ static int open_rows(search_run *run, npy_file *file)
 }
 
 /* The next rows, as questions that the numbers of the rows are the ids of. */
-static bool read_rows(npy_file *file, float *vectors, char numbers[GROUP_QUERIES][24],
+static bool read_rows(npy_file *file, float *vectors, char numbers[QUESTIONS][24],
                       text_item *items, size_t *n_items)
 {
     size_t n = 0;
     bool is_read = true;
-    while (is_read && n < GROUP_QUERIES && file->row < file->n_rows) {
+    while (is_read && n < QUESTIONS && file->row < file->n_rows) {
         float *vector = vectors + n * file->dim;
         uint64_t row = file->row;
         snprintf(numbers[n], sizeof(numbers[0]), "%" PRIu64, row);
@@ -263,16 +190,18 @@ static bool read_rows(npy_file *file, float *vectors, char numbers[GROUP_QUERIES
 /* Each row of a NumPy file is a question. */
 static int search_rows(search_run *run)
 {
+    const question_sink sink = { run, on_answer, give_refusal };
     npy_file file;
-    text_item items[GROUP_QUERIES];
-    char numbers[GROUP_QUERIES][24];
+    text_item items[QUESTIONS];
+    char numbers[QUESTIONS][24];
     int result = open_rows(run, &file);
-    float *vectors = allocate(GROUP_QUERIES, file.dim * sizeof(vectors[0]));
+    float *vectors = allocate(QUESTIONS, file.dim * sizeof(vectors[0]));
     run->opts.n_expected = file.n_rows;
     while (result == EXIT_DONE && file.row < file.n_rows) {
         size_t n_items;
         result = read_rows(&file, vectors, numbers, items, &n_items)
-                     ? search_group(run, items, n_items)
+                     ? questions_ask_group(run->session.collection, run->vectors,
+                                           &run->opts, &sink, items, n_items)
                      : EXIT_ENVIRONMENT;
     }
     free(vectors);

@@ -28,7 +28,20 @@ void put_close(buffer *buf, char bracket)
 void put_key(buffer *buf, const char *key)
 {
     separate(buf);
-    buffer_print(buf, "\"%s\":", key);
+    buffer_byte(buf, '"');
+    buffer_string(buf, key);
+    buffer_append(buf, "\":", 2);
+}
+
+/* How many bytes at the start stand for themselves in a string. */
+static size_t plain_bytes(const char *data, size_t n_bytes)
+{
+    size_t n = 0;
+    while (n < n_bytes && data[n] >= 0x20 && data[n] < 0x7f && data[n] != '"' &&
+           data[n] != '\\') {
+        n++;
+    }
+    return n;
 }
 
 void put_text(buffer *buf, kith_text text)
@@ -36,6 +49,12 @@ void put_text(buffer *buf, kith_text text)
     separate(buf);
     buffer_byte(buf, '"');
     for (size_t at = 0; at < text.n_bytes;) {
+        size_t n_plain = plain_bytes(text.data + at, text.n_bytes - at);
+        buffer_append(buf, text.data + at, n_plain);
+        at += n_plain;
+        if (at == text.n_bytes) {
+            break;
+        }
         unsigned char byte = (unsigned char)text.data[at];
         size_t length = utf8_decode(text.data + at, text.n_bytes - at, NULL);
         if (byte == '"' || byte == '\\') {

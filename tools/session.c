@@ -28,6 +28,15 @@ int session_open(session *s, const char *path, bool read_only)
     return open_collection(s, path, &opts, true);
 }
 
+int session_open_to_compare(session *s, const char *path, bool read_only,
+                            uint32_t n_threads)
+{
+    kith_collection_opts opts = KITH_COLLECTION_OPTS_INIT;
+    opts.read_only = read_only;
+    opts.n_threads = n_threads;
+    return open_collection(s, path, &opts, true);
+}
+
 int session_open_to_search(session *s, const char *path, const model_request *request,
                            bool needs_model)
 {

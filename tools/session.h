@@ -17,6 +17,9 @@ typedef struct session {
 
 /* For reading and deleting: without a model. */
 int session_open(session *s, const char *path, bool read_only);
+/* For comparing records with each other: the same, with so many threads. */
+int session_open_to_compare(session *s, const char *path, bool read_only,
+                            uint32_t n_threads);
 /* For searching; by text with a model. */
 int session_open_to_search(session *s, const char *path, const model_request *request,
                            bool needs_model);

@@ -12,7 +12,8 @@ out_has '^formats +collection 0, model 1$' "the formats"
 
 run kith help
 is_status 0 "help"
-for command in index search get list delete status verify import export reembed encode \
+for command in index search pairs join dedupe cluster get list delete status verify \
+    import export reembed encode \
     compare tokens model; do
     out_has "^  $command " "help names $command"
 done
@@ -20,7 +21,8 @@ cp "$out" "$top/state/help"
 run kith --help
 check "--help is help" cmp "$out" "$top/state/help"
 
-for command in index search get list delete status verify import export reembed encode \
+for command in index search pairs join dedupe cluster get list delete status verify \
+    import export reembed encode \
     compare tokens model; do
     run kith help "$command"
     is_status 0 "help $command"
