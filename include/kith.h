@@ -291,6 +291,10 @@ typedef struct kith_collection_opts {
  * Returns KITH_OK; KITH_NOT_FOUND; KITH_MISMATCH (another model or dim); KITH_CORRUPT;
  * KITH_VERSION; KITH_BUSY (another process is just creating it); KITH_IO; KITH_NOMEM;
  * KITH_INVALID.
+ * Whatever is done with the collection later begins with a look at its folder, since a
+ * compaction may have replaced the files. So it may fail in the same ways: with
+ * KITH_NOT_FOUND when the folder was removed or renamed, with KITH_MISMATCH when a
+ * collection of another model took its place. The working folder does not matter.
  * Thread-safe: yes. Cost: under a millisecond; maps files, reads none of the vectors. */
 kith_status kith_collection_open(const char *path, kith_model *model,
                                  const kith_collection_opts *opts,
@@ -544,6 +548,51 @@ typedef struct kith_build_opts {
  * postings some 10 microseconds and 200 bytes of memory a row. */
 kith_status kith_writer_build_index(kith_writer *writer, const kith_build_opts *opts,
                                     bool *built, kith_error *err);
+
+typedef struct kith_compact_opts {
+    size_t size;
+    /* Told of the share that is done; may be NULL. */
+    void (*progress)(void *context, const char *step, double fraction);
+    void *context;
+} kith_compact_opts;
+
+#define KITH_COMPACT_OPTS_INIT { sizeof(kith_compact_opts), NULL, NULL }
+
+typedef struct kith_compact_stats {
+    uint64_t n_records;    /* all that live */
+    uint64_t n_passages;
+    uint64_t n_dropped;    /* dead rows that are gone now */
+    uint64_t bytes_before; /* allocated on disk: store, vectors and derived files */
+    uint64_t bytes_after;  /* of store and vectors; there are no derived files any more */
+} kith_compact_stats;
+
+/* Give back the space of what was deleted and changed, and purge its text from every file
+ * of the collection.
+ *
+ * The live records are put into files of their own, which are read back, become the
+ * collection's at once, and replace the old ones. Order, vectors and everything else that
+ * is stored stay as they are; the approximate index goes: kith_writer_build_index() makes
+ * another. Readers of all processes keep working: what has begun ends on the old files,
+ * what begins later uses the new ones. A handle or process that was not used since then
+ * keeps the space of the old files taken until it is used or closed. This writer goes on,
+ * on the new files.
+ *
+ * Whenever the process is killed, the collection is the old one or the new one, whole; what
+ * then lies about is removed by the next kith_writer_begin(). Meanwhile the disk holds both.
+ *
+ * opts   [in, may be NULL]
+ * stats  [out, may be NULL]
+ * Returns KITH_OK; KITH_INVALID (something is added, deleted or pruned, but not committed);
+ * KITH_CORRUPT (a row or a record is damaged: it is not carried over); KITH_INTERRUPTED (as
+ * kith_writer_opts.interrupted says, asked every few thousand records); KITH_FULL; KITH_IO;
+ * KITH_NOMEM. After a failure nothing has changed, but for two: when the disk refuses to
+ * make the switch durable, the writer cannot commit any more, and is to be closed; and when
+ * the old files cannot be removed, the switch was made, and they are removed by the next
+ * kith_writer_begin() that can.
+ * Thread-safe: no, as all of the writer. Cost: reads the store and its vectors twice, writes
+ * what lives, some 16 MiB between two flushes of the disk. */
+kith_status kith_writer_compact(kith_writer *writer, const kith_compact_opts *opts,
+                                kith_compact_stats *stats, kith_error *err);
 
 /* Stop writing. What was not committed is dropped. NULL is a no-op. Cost: the encoder is
  * waited for until it has finished some thousand tokens. */

@@ -23,15 +23,15 @@
  * where a new one pays. */
 #define AUTO_GROWTH 4
 
-static kith_status current_view(kith_collection *collection, kith_view **view,
-                                kith_error *err)
+static kith_status current_view(kith_writer *writer, kith_view **view, kith_error *err)
 {
-    kstore_snapshot *snapshot = NULL;
-    kith_status status = kstore_snapshot_begin(collection->store, &snapshot, err);
+    kith_reading reading = { writer->generation, NULL };
+    kith_status status =
+        kstore_snapshot_begin(writer->generation->store, &reading.snapshot, err);
     if (status == KITH_OK) {
-        status = kith_view_acquire(collection, snapshot, view, err);
+        status = kith_view_acquire(writer->collection, &reading, view, err);
     }
-    kstore_snapshot_end(snapshot);
+    kstore_snapshot_end(reading.snapshot);
     return status;
 }
 
@@ -71,11 +71,11 @@ static bool ann_is_wanted(kith_collection *collection, const kith_view *view,
 
 /* Make a finished file the current one of its kind; the former is removed once nothing
  * names it. */
-static kith_status publish(kith_collection *collection, kstore_derived_kind kind,
+static kith_status publish(const kith_generation *generation, kstore_derived_kind kind,
                            const char *name, const char *former, kith_error *err)
 {
     kstore_batch *batch = NULL;
-    kith_status status = kstore_batch_begin(collection->store, &batch, err);
+    kith_status status = kstore_batch_begin(generation->store, &batch, err);
     if (status == KITH_OK) {
         status = kstore_batch_set_derived(batch, kind, name, err);
         if (status == KITH_OK) {
@@ -85,7 +85,7 @@ static kith_status publish(kith_collection *collection, kstore_derived_kind kind
         }
     }
     if (status == KITH_OK && former != NULL && strcmp(former, name) != 0) {
-        char *path = kith_derived_path(collection, former);
+        char *path = kith_derived_path(generation, former);
         if (path != NULL) {
             unlink(path); /* a file that stays behind does no harm */
         }
@@ -98,7 +98,7 @@ static kith_status write_codes(kith_collection *collection, kbase_pool *pool,
                                const kith_view *view, const char *path, kith_error *err)
 {
     return kidx_codes_build(collection->isa, pool, &view->rows, path,
-                            kstore_get_settings(collection->store)->fingerprint, err);
+                            collection->settings.fingerprint, err);
 }
 
 static kith_status write_ann(kith_collection *collection, kbase_pool *pool,
@@ -109,18 +109,18 @@ static kith_status write_ann(kith_collection *collection, kbase_pool *pool,
     kith_status status = kidx_ann_build(collection->isa, pool, &view->rows, opts->factory,
                                         opts->progress, opts->context, &ann, err);
     if (status == KITH_OK) {
-        status = kidx_ann_save(ann, path,
-                               kstore_get_settings(collection->store)->fingerprint, err);
+        status = kidx_ann_save(ann, path, collection->settings.fingerprint, err);
     }
     kidx_ann_free(ann);
     return status;
 }
 
 /* Write a derived file of a view, and make it current. */
-static kith_status build(kith_collection *collection, const kith_view *view,
+static kith_status build(kith_writer *writer, const kith_view *view,
                          kstore_derived_kind kind, const kith_build_opts *opts,
                          kith_error *err)
 {
+    kith_collection *collection = writer->collection;
     const bool is_ann = kind == KSTORE_DERIVED_ANN;
     const char *former = NULL;
     char name[KSTORE_DERIVED_BYTES];
@@ -131,7 +131,7 @@ static kith_status build(kith_collection *collection, const kith_view *view,
     }
     snprintf(name, sizeof(name), "%s-%llu", is_ann ? "ann" : "codes",
              (unsigned long long)view->transaction);
-    char *path = kith_derived_path(collection, name);
+    char *path = kith_derived_path(writer->generation, name);
     if (path == NULL) {
         return kbase_fail_memory(err, sizeof(name));
     }
@@ -140,7 +140,7 @@ static kith_status build(kith_collection *collection, const kith_view *view,
                                 : write_codes(collection, pool, view, path, err);
     kith_pool_give_back(collection, pool);
     if (status == KITH_OK) {
-        status = publish(collection, kind, name, former, err);
+        status = publish(writer->generation, kind, name, former, err);
         if (status != KITH_OK) {
             unlink(path);
         }
@@ -150,14 +150,15 @@ static kith_status build(kith_collection *collection, const kith_view *view,
 }
 
 /* Postings of a view: the checksum in the name of their file binds it to the collection. */
-static kith_status build_fields(kith_collection *collection, const kith_view *view,
+static kith_status build_fields(const kith_writer *writer, const kith_view *view,
                                 kith_error *err)
 {
+    const kith_generation *generation = writer->generation;
     kbase_buffer content = KBASE_BUFFER_INIT;
     kstore_snapshot *snapshot = NULL;
     char name[KSTORE_DERIVED_BYTES];
     char *path = NULL;
-    kith_status status = kstore_snapshot_begin(collection->store, &snapshot, err);
+    kith_status status = kstore_snapshot_begin(generation->store, &snapshot, err);
     if (status == KITH_OK) {
         status = kith_fields_make(view, snapshot, 0, &content, err);
     }
@@ -166,14 +167,14 @@ static kith_status build_fields(kith_collection *collection, const kith_view *vi
         snprintf(name, sizeof(name), "fields-%llu-%016llx",
                  (unsigned long long)view->transaction,
                  (unsigned long long)kfil_content_checksum(&content));
-        path = kith_derived_path(collection, name);
+        path = kith_derived_path(generation, name);
         status = path != NULL
                      ? kbase_write_whole(path, content.data, content.n_bytes, err)
                      : kbase_fail_memory(err, sizeof(name));
     }
     kbase_buffer_free(&content);
     if (status == KITH_OK) {
-        status = publish(collection, KSTORE_DERIVED_FIELDS, name, kith_fields_name(view),
+        status = publish(generation, KSTORE_DERIVED_FIELDS, name, kith_fields_name(view),
                          err);
         if (status != KITH_OK) {
             unlink(path);
@@ -195,20 +196,20 @@ kith_status kith_writer_build_index(kith_writer *writer, const kith_build_opts *
         status = kith_check_process(collection, err);
     }
     if (status == KITH_OK) {
-        status = current_view(collection, &view, err);
+        status = current_view(writer, &view, err);
     }
     if (status != KITH_OK) {
         return status;
     }
     const bool wanted = ann_is_wanted(collection, view, &complete);
     if (fields_are_wanted(collection, view)) {
-        status = build_fields(collection, view, err);
+        status = build_fields(writer, view, err);
     }
     if (status == KITH_OK && codes_are_wanted(view)) {
-        status = build(collection, view, KSTORE_DERIVED_CODES, &complete, err);
+        status = build(writer, view, KSTORE_DERIVED_CODES, &complete, err);
     }
     if (status == KITH_OK && wanted) {
-        status = build(collection, view, KSTORE_DERIVED_ANN, &complete, err);
+        status = build(writer, view, KSTORE_DERIVED_ANN, &complete, err);
     }
     kith_view_release(collection, view);
     if (status == KITH_OK && built != NULL) {

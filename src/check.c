@@ -11,23 +11,39 @@ typedef kith_status (*view_check)(kith_collection *collection,
                                   const kstore_snapshot *snapshot, kith_view *view,
                                   void *context, kith_error *err);
 
+static kith_status check_once(kith_collection *collection, view_check check, void *context,
+                              bool *is_current, kith_error *err)
+{
+    kith_view *view = NULL;
+    kith_reading reading;
+    kith_status status = kith_read_begin(collection, &reading, err);
+    if (status != KITH_OK) {
+        *is_current = true;
+        return status;
+    }
+    status = kith_view_acquire(collection, &reading, &view, err);
+    if (status == KITH_OK) {
+        status = check(collection, reading.snapshot, view, context, err);
+        kith_view_release(collection, view);
+    }
+    *is_current = kith_current_is_same(&reading.generation->current);
+    kith_read_end(collection, &reading);
+    return status;
+}
+
+/* A failure counts unless a compaction has replaced the files: then those that were missed
+ * may just have been removed. */
 static kith_status with_view(kith_collection *collection, view_check check, void *context,
                              kith_error *err)
 {
-    kstore_snapshot *snapshot = NULL;
-    kith_view *view = NULL;
+    bool is_current = false;
     kith_status status = kith_check_process(collection, err);
-    if (status == KITH_OK) {
-        status = kstore_snapshot_begin(collection->store, &snapshot, err);
+    if (status != KITH_OK) {
+        return status;
     }
-    if (status == KITH_OK) {
-        status = kith_view_acquire(collection, snapshot, &view, err);
-    }
-    if (status == KITH_OK) {
-        status = check(collection, snapshot, view, context, err);
-        kith_view_release(collection, view);
-    }
-    kstore_snapshot_end(snapshot);
+    do {
+        status = check_once(collection, check, context, &is_current, err);
+    } while (status != KITH_OK && !is_current);
     return status;
 }
 
@@ -35,10 +51,10 @@ static kith_status with_view(kith_collection *collection, view_check check, void
 static kith_status verify_derived(kith_collection *collection, kith_view *view,
                                   kith_error *err)
 {
-    const kstore_settings *settings = kstore_get_settings(collection->store);
+    const kstore_settings *settings = &collection->settings;
     kith_status status = KITH_OK;
     if (view->codes != NULL) {
-        char *path = kith_derived_path(collection, view->codes->name);
+        char *path = kith_derived_path(view->generation, view->codes->name);
         kidx_codes *codes = NULL;
         status = path != NULL ? kidx_codes_open(path, settings->fingerprint, settings->dim,
                                                 &codes, err)
@@ -50,7 +66,7 @@ static kith_status verify_derived(kith_collection *collection, kith_view *view,
         free(path);
     }
     if (status == KITH_OK) {
-        status = kith_fields_verify(collection, view, err);
+        status = kith_fields_verify(view, err);
     }
     if (status == KITH_OK && view->ann != NULL) {
         status = kith_view_load_ann(collection, view, err);

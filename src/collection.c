@@ -6,17 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "checksum.h"
 #include "error.h"
-#include "opts.h"
 #include "file.h"
 #include "filter.h"
-
-#define FIRST_GENERATION "g000001"
-#define MAX_CURRENT_BYTES 256
+#include "layout.h"
+#include "opts.h"
 
 kith_status kith_check_process(const kith_collection *collection, kith_error *err)
 {
@@ -30,65 +26,9 @@ kith_status kith_check_process(const kith_collection *collection, kith_error *er
 kith_status kith_fail_no_model(const kith_collection *collection, const char *why,
                                kith_error *err)
 {
-    const char *name = kstore_get_settings(collection->store)->model;
     return kbase_fail(err, KITH_INVALID, "collection %s was %s without a model: %s",
-                      collection->path, name[0] == '\0' ? "made" : "opened", why);
-}
-
-/* ------------------------------------------------------------------ CURRENT */
-
-/* "kith 0 g000001 " and the XXH3-64 of what stands before it. */
-static void format_current(const char *generation, char *line, size_t n_bytes)
-{
-    char body[64];
-    snprintf(body, sizeof(body), "kith 0 %s ", generation);
-    snprintf(line, n_bytes, "%s%016llx\n", body,
-             (unsigned long long)kbase_hash64(body, strlen(body)));
-}
-
-/* "g" and six digits: a folder in the collection, and never a way out of it. */
-static bool is_generation(const char *name)
-{
-    return name[0] == 'g' && strlen(name) == 7 && strspn(name + 1, "0123456789") == 6;
-}
-
-/* The path of the generation that CURRENT names, allocated. */
-static kith_status read_current(const char *path, char **generation, kith_error *err)
-{
-    char *current = kbase_path_join(path, "CURRENT");
-    if (current == NULL) {
-        return kbase_fail_memory(err, strlen(path) + 16);
-    }
-    kbase_buffer content = KBASE_BUFFER_INIT;
-    kith_error problem;
-    kith_status status = kbase_read_whole(current, MAX_CURRENT_BYTES, &content, &problem);
-    free(current);
-    if (status == KITH_NOT_FOUND) {
-        return kbase_fail(err, KITH_NOT_FOUND, "there is no collection %s: make it with "
-                          "`kith index`", path);
-    }
-    if (status != KITH_OK) {
-        return kbase_fail(err, status, "%s", problem.message);
-    }
-    unsigned version = 0;
-    char name[32] = "";
-    char expected[MAX_CURRENT_BYTES];
-    int n = sscanf(content.data, "kith %u %31s", &version, name);
-    format_current(name, expected, sizeof(expected));
-    if (n == 2 && version != 0) {
-        status = kbase_fail(err, KITH_VERSION, "collection %s has format version %u, this "
-                            "kith reads version 0", path, version);
-    } else if (n != 2 || !is_generation(name) || strcmp(content.data, expected) != 0) {
-        status = kbase_fail(err, KITH_CORRUPT, "%s/CURRENT is damaged: restore it from a "
-                            "backup, or write the line that docs/format.md gives", path);
-    } else {
-        *generation = kbase_path_join(path, name);
-        if (*generation == NULL) {
-            status = kbase_fail_memory(err, strlen(path) + sizeof(name));
-        }
-    }
-    kbase_buffer_free(&content);
-    return status;
+                      collection->path,
+                      collection->settings.model[0] == '\0' ? "made" : "opened", why);
 }
 
 /* ------------------------------------------------------------------ creating */
@@ -105,7 +45,7 @@ static kith_status check_vacant(const char *path, kith_error *err)
     while (status == KITH_OK && (entry = readdir(folder)) != NULL) {
         const char *name = entry->d_name;
         if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-            strcmp(name, "writer.lock") != 0 && strcmp(name, FIRST_GENERATION) != 0 &&
+            strcmp(name, "writer.lock") != 0 && strcmp(name, "g000001") != 0 &&
             strncmp(name, "CURRENT", 7) != 0) {
             status = kbase_fail(err, KITH_INVALID, "folder %s is no collection and not "
                                 "empty (%.64s is in it): give another name", path, name);
@@ -115,25 +55,22 @@ static kith_status check_vacant(const char *path, kith_error *err)
     return status;
 }
 
-/* Remove the files of a generation whose creation was interrupted. */
-static void sweep(const char *generation)
+/* Remove what an interrupted creation leaves of a generation, and nothing else. */
+static kith_status sweep(const char *path, kith_error *err)
 {
     static const char *const names[] = { "data.mdb", "lock.mdb", "vectors", "derived" };
+    char *generation = kith_generation_path(path, KITH_FIRST_GENERATION);
+    if (generation == NULL) {
+        return kbase_fail_memory(err, strlen(path) + 16);
+    }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char *path = kbase_path_join(generation, names[i]);
-        if (path != NULL && unlink(path) != 0 && errno == EISDIR) {
-            rmdir(path);
+        char *file = kbase_path_join(generation, names[i]);
+        if (file != NULL && unlink(file) != 0 && errno == EISDIR) {
+            rmdir(file);
         }
-        free(path);
+        free(file);
     }
-    rmdir(generation);
-}
-
-static kith_status make_folder(const char *path, kith_error *err)
-{
-    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-        return kbase_fail_errno(err, errno, "cannot make folder %s", path);
-    }
+    free(generation);
     return KITH_OK;
 }
 
@@ -151,24 +88,17 @@ static kstore_settings settings_of(const kith_model *model, uint32_t dim)
     return settings;
 }
 
-static kith_status fill_generation(const char *generation,
-                                   const kstore_settings *settings, kith_error *err)
+static kith_status make_first(const char *path, const kstore_settings *settings,
+                              kith_error *err)
 {
-    sweep(generation);
-    kith_status status = make_folder(generation, err);
+    kith_status status = sweep(path, err);
     if (status == KITH_OK) {
-        status = kstore_create(generation, settings, err);
-    }
-    char *derived = kbase_path_join(generation, "derived");
-    if (status == KITH_OK) {
-        status = derived != NULL ? make_folder(derived, err)
-                                 : kbase_fail_memory(err, strlen(generation) + 16);
+        status = kith_generation_make(path, KITH_FIRST_GENERATION, settings, err);
     }
     if (status == KITH_OK) {
-        status = kbase_sync_parent(derived, err);
+        status = kith_current_write(path, KITH_FIRST_GENERATION, err);
     }
-    free(derived);
-    return status;
+    return status == KITH_OK ? kbase_sync_parent(path, err) : status;
 }
 
 /* Under the writer's lock, so that two creations do not meet. CURRENT comes last: without
@@ -178,33 +108,19 @@ static kith_status create(const char *path, const kstore_settings *settings,
 {
     kstore_lock *lock = NULL;
     int64_t holder;
-    char line[MAX_CURRENT_BYTES];
-    char *existing = NULL;
-    char *current = kbase_path_join(path, "CURRENT");
-    char *generation = kbase_path_join(path, FIRST_GENERATION);
-    kith_status status = current != NULL && generation != NULL
-                             ? make_folder(path, err)
-                             : kbase_fail_memory(err, strlen(path) + 16);
+    kith_current existing = KITH_CURRENT_INIT;
+    kith_status status = kbase_make_folder(path, err);
     if (status == KITH_OK) {
         status = check_vacant(path, err);
     }
     if (status == KITH_OK) {
         status = kstore_lock_try(path, &lock, &holder, err);
     }
-    if (status == KITH_OK && read_current(path, &existing, NULL) == KITH_NOT_FOUND) {
-        status = fill_generation(generation, settings, err);
-        if (status == KITH_OK) {
-            format_current(FIRST_GENERATION, line, sizeof(line));
-            status = kbase_write_whole(current, line, strlen(line), err);
-        }
-        if (status == KITH_OK) {
-            status = kbase_sync_parent(path, err);
-        }
+    if (status == KITH_OK && kith_current_read(path, &existing, NULL) == KITH_NOT_FOUND) {
+        status = make_first(path, settings, err);
     }
+    kith_current_close(&existing);
     kstore_lock_release(lock);
-    free(existing);
-    free(generation);
-    free(current);
     return status;
 }
 
@@ -212,7 +128,7 @@ static kith_status create(const char *path, const kstore_settings *settings,
 
 static kith_status check_model(const kith_collection *collection, kith_error *err)
 {
-    const kstore_settings *settings = kstore_get_settings(collection->store);
+    const kstore_settings *settings = &collection->settings;
     const kith_model_info *info = &collection->model->info;
     if (settings->fingerprint[0] == '\0') {
         return kbase_fail(err, KITH_MISMATCH,
@@ -232,7 +148,7 @@ static kith_status check_model(const kith_collection *collection, kith_error *er
 static kith_status check_dim(const kith_collection *collection, uint32_t dim,
                              kith_error *err)
 {
-    const uint32_t present = kstore_get_settings(collection->store)->dim;
+    const uint32_t present = collection->settings.dim;
     return dim == 0 || dim == present
                ? KITH_OK
                : kbase_fail(err, KITH_MISMATCH,
@@ -240,28 +156,45 @@ static kith_status check_dim(const kith_collection *collection, uint32_t dim,
                             collection->path, present, dim);
 }
 
+/* CURRENT is looked at again by every operation, wherever the process has gone. */
+static kith_status make_absolute(kith_collection *collection, kith_error *err)
+{
+    char *absolute = realpath(collection->path, NULL);
+    if (absolute == NULL) {
+        return kbase_fail_errno(err, errno, "cannot open %s", collection->path);
+    }
+    free(collection->path);
+    collection->path = absolute;
+    return KITH_OK;
+}
+
 static kith_status open_existing(kith_collection *collection, const char *path,
                                  const kith_collection_opts *opts, kith_error *err)
 {
+    kith_current current = KITH_CURRENT_INIT;
     collection->path = strdup(path);
     if (collection->path == NULL) {
         return kbase_fail_memory(err, strlen(path) + 1);
     }
     kith_status status = kbase_isa_choose(opts->cpu, &collection->isa, err);
     if (status == KITH_OK) {
-        status = read_current(path, &collection->generation, err);
+        status = kith_current_read(path, &current, err);
+        kith_current_close(&current);
     }
     if (status == KITH_NOT_FOUND && opts->create &&
         (collection->model != NULL || opts->dim > 0)) {
         const kstore_settings settings = settings_of(collection->model, opts->dim);
         status = create(path, &settings, err);
-        if (status == KITH_OK) {
-            status = read_current(path, &collection->generation, err);
-        }
     }
     if (status == KITH_OK) {
-        status = kstore_open(collection->generation, opts->read_only, &collection->store,
-                             err);
+        status = make_absolute(collection, err);
+    }
+    if (status == KITH_OK) {
+        status = kith_generation_open(collection->path, opts->read_only,
+                                      &collection->generation, err);
+    }
+    if (status == KITH_OK) {
+        collection->settings = *kstore_get_settings(collection->generation->store);
     }
     if (status == KITH_OK && collection->model != NULL) {
         status = check_model(collection, err);
@@ -323,18 +256,14 @@ void kith_collection_close(kith_collection *collection)
     if (collection == NULL) {
         return;
     }
-    if (collection->view != NULL) {
-        kith_view_release(collection, collection->view);
-    }
     if (collection->pid == getpid()) {
         kbase_pool_free(collection->pool);
     }
-    kstore_close(collection->store);
+    kith_generation_free(collection->generation);
     pthread_mutex_destroy(&collection->pool_mutex);
     pthread_mutex_destroy(&collection->filter_mutex);
     pthread_mutex_destroy(&collection->load_mutex);
     pthread_mutex_destroy(&collection->mutex);
-    free(collection->generation);
     free(collection->path);
     free(collection);
 }
@@ -350,45 +279,16 @@ static void describe_model(const kstore_settings *settings, kith_collection_mode
 kith_status kith_collection_get_model(const char *path, kith_collection_model *model,
                                       kith_error *err)
 {
-    char *generation = NULL;
-    kstore *store = NULL;
-    kith_status status = read_current(path, &generation, err);
+    kith_generation *generation = NULL;
+    kith_status status = kith_generation_open(path, true, &generation, err);
     if (status == KITH_OK) {
-        status = kstore_open(generation, true, &store, err);
+        describe_model(kstore_get_settings(generation->store), model);
     }
-    if (status == KITH_OK) {
-        describe_model(kstore_get_settings(store), model);
-    }
-    kstore_close(store);
-    free(generation);
+    kith_generation_free(generation);
     return status;
 }
 
 /* ------------------------------------------------------------------ facts */
-
-static uint64_t allocated_bytes(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 ? (uint64_t)info.st_blocks * 512 : 0;
-}
-
-static uint64_t allocated_below(const char *dir, const char *name)
-{
-    char *path = kbase_path_join(dir, name);
-    DIR *folder = path != NULL ? opendir(path) : NULL;
-    uint64_t n_bytes = path != NULL && folder == NULL ? allocated_bytes(path) : 0;
-    const struct dirent *entry;
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
-        char *below = entry->d_name[0] != '.' ? kbase_path_join(path, entry->d_name) : NULL;
-        n_bytes += below != NULL ? allocated_bytes(below) : 0;
-        free(below);
-    }
-    if (folder != NULL) {
-        closedir(folder);
-    }
-    free(path);
-    return n_bytes;
-}
 
 _Static_assert(KIDX_MAX_POINTS == sizeof(((kith_collection_info *)0)->recall) /
                                       sizeof(kith_recall_point),
@@ -418,6 +318,30 @@ static void describe_index(kith_collection *collection, const kith_view *view,
     }
 }
 
+static kith_status describe_state(kith_collection *collection,
+                                  const kith_reading *reading,
+                                  kith_collection_info *info, kith_error *err)
+{
+    kith_view *view = NULL;
+    kith_status status = kith_view_acquire(collection, reading, &view, err);
+    if (status != KITH_OK) {
+        return status;
+    }
+    *info = (kith_collection_info){
+        .n_records = view->n_records,
+        .n_passages = view->n_passages,
+        .n_rows = view->rows.n_rows,
+        .bytes_store = kith_allocated_bytes(reading->generation->path, "data.mdb"),
+        .bytes_vectors = kith_allocated_bytes(reading->generation->path, "vectors"),
+        .bytes_derived = kith_allocated_bytes(reading->generation->path, "derived"),
+    };
+    describe_model(&collection->settings, &info->model);
+    describe_index(collection, view, info);
+    info->fields_covers = kith_fields_covers(collection, view, info->fields_problem);
+    kith_view_release(collection, view);
+    return kstore_n_sources(reading->snapshot, &info->n_sources, err);
+}
+
 kith_status kith_collection_get_info(kith_collection *collection,
                                      kith_collection_info *info, kith_error *err)
 {
@@ -426,28 +350,16 @@ kith_status kith_collection_get_info(kith_collection *collection,
         return status;
     }
     *info = (kith_collection_info){ 0 };
-    describe_model(kstore_get_settings(collection->store), &info->model);
-    kstore_snapshot *snapshot = NULL;
-    kith_view *view = NULL;
-    status = kstore_snapshot_begin(collection->store, &snapshot, err);
-    if (status == KITH_OK) {
-        status = kith_view_acquire(collection, snapshot, &view, err);
+    bool is_current = false;
+    while (status == KITH_OK && !is_current) {
+        kith_reading reading = { NULL, NULL };
+        status = kith_read_begin(collection, &reading, err);
+        if (status == KITH_OK) {
+            status = describe_state(collection, &reading, info, err);
+            /* Else its files may have been removed while they were measured. */
+            is_current = kith_current_is_same(&reading.generation->current);
+        }
+        kith_read_end(collection, &reading);
     }
-    if (status == KITH_OK) {
-        info->n_records = view->n_records;
-        info->n_passages = view->n_passages;
-        info->n_rows = view->rows.n_rows;
-        describe_index(collection, view, info);
-        info->fields_covers =
-            kith_fields_covers(collection, view, info->fields_problem);
-        status = kstore_n_sources(snapshot, &info->n_sources, err);
-    }
-    if (view != NULL) {
-        kith_view_release(collection, view);
-    }
-    kstore_snapshot_end(snapshot);
-    info->bytes_store = allocated_below(collection->generation, "data.mdb");
-    info->bytes_vectors = allocated_below(collection->generation, "vectors");
-    info->bytes_derived = allocated_below(collection->generation, "derived");
     return status;
 }

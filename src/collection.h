@@ -9,6 +9,7 @@
 #include "codes.h"
 #include "encoder.h"
 #include "kith.h"
+#include "layout.h"
 #include "memory.h"
 #include "rows.h"
 #include "store.h"
@@ -41,6 +42,7 @@ typedef struct kith_fields_slot kith_fields_slot;
  * is first needed: ann->ann, fields, recent. */
 typedef struct kith_view {
     unsigned n_references;
+    const struct kith_generation *generation; /* outlives it */
     uint64_t transaction;
     uint64_t n_records;
     uint64_t n_passages;
@@ -52,16 +54,31 @@ typedef struct kith_view {
     kith_fields_slot *recent; /* of rows behind those, in memory; NULL: not made */
 } kith_view;
 
+/* A generation that this handle has open: the current one, and for as long as somebody
+ * works with it a former one. */
+typedef struct kith_generation {
+    unsigned n_references;
+    kith_current current; /* the line that named it */
+    char *path;           /* NAME.kith/g000001 */
+    kstore *store;
+    kith_view *view; /* the newest one; NULL at first */
+} kith_generation;
+
+/* A committed state of a generation, for the length of one operation. */
+typedef struct kith_reading {
+    kith_generation *generation;
+    kstore_snapshot *snapshot;
+} kith_reading;
+
 struct kith_collection {
-    char *path;       /* NAME.kith */
-    char *generation; /* NAME.kith/g000001 */
+    char *path; /* NAME.kith, absolute */
     kith_model *model;
     bool read_only;
     pid_t pid;
     kbase_isa isa;
-    kstore *store;
-    pthread_mutex_t mutex; /* guards view, the reference counts and has_writer */
-    kith_view *view;       /* the newest one; NULL at first */
+    kstore_settings settings; /* of all generations */
+    pthread_mutex_t mutex; /* guards generation, views, reference counts and has_writer */
+    kith_generation *generation; /* the current one when last looked at */
     bool has_writer;
     pthread_mutex_t load_mutex; /* held while an approximate index is read */
     pthread_mutex_t filter_mutex; /* held while postings are read or made */
@@ -82,13 +99,36 @@ kith_status kith_fail_no_model(const kith_collection *collection, const char *wh
  * finite. */
 double kith_vector_length(const float *vector, size_t dim);
 
-/* The view of a snapshot, made when the store has changed. Give it back with release. */
-kith_status kith_view_acquire(kith_collection *collection, const kstore_snapshot *snapshot,
+/* Open the generation that CURRENT names, with one reference. As kstore_open(), and
+ * kith_current_read(). */
+kith_status kith_generation_open(const char *path, bool read_only, kith_generation **out,
+                                 kith_error *err);
+/* Its last reference is gone: close it. NULL is a no-op. */
+void kith_generation_free(kith_generation *generation);
+
+/* The generation that CURRENT names now; costs one stat() unless that has changed. Give it
+ * back with release; NULL is a no-op there. KITH_NOT_FOUND (the collection is gone);
+ * KITH_MISMATCH (it was replaced by one of another model). */
+kith_status kith_generation_acquire(kith_collection *collection, kith_generation **out,
+                                    kith_error *err);
+void kith_generation_release(kith_collection *collection, kith_generation *generation);
+
+/* Every operation that reads begins with this, and sees one committed state until it ends.
+ * An end without a begin, from zeros, does nothing. */
+kith_status kith_read_begin(kith_collection *collection, kith_reading *reading,
+                            kith_error *err);
+void kith_read_end(kith_collection *collection, kith_reading *reading);
+
+/* The view of a state, made when the store has changed. Give it back with release while
+ * the generation is held. */
+kith_status kith_view_acquire(kith_collection *collection, const kith_reading *reading,
                               kith_view **view, kith_error *err);
 void kith_view_release(kith_collection *collection, kith_view *view);
+/* For its generation alone, when nobody else has it. */
+void kith_view_free(kith_view *view);
 
 /* The path of a derived file, allocated; NULL when memory is out. */
-char *kith_derived_path(const kith_collection *collection, const char *name);
+char *kith_derived_path(const kith_generation *generation, const char *name);
 
 /* What is known of the view's approximate index: NULL when there is none or it cannot be
  * used. *loaded: it is in memory. */

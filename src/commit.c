@@ -68,7 +68,7 @@ static kith_status close_batch(kith_writer *writer, bool here, kith_error *err)
     if (kith_writer_is_interrupted(writer)) {
         return kith_fail_interrupted(err);
     }
-    const uint32_t dim = kstore_get_settings(writer->collection->store)->dim;
+    const uint32_t dim = writer->collection->settings.dim;
     kith_status status = kith_pending_close(&writer->pending, dim, err);
     if (status == KITH_OK) {
         status = start_encoding(writer, batch, here, err);
@@ -168,7 +168,7 @@ typedef struct commit_counts {
 /* Vectors that are taken over are read before the old rows die. */
 static kith_status copy_rows(commit_counts *c, const kith_pending_op *op, kith_error *err)
 {
-    const uint32_t dim = kstore_get_settings(c->writer->collection->store)->dim;
+    const uint32_t dim = c->writer->collection->settings.dim;
     for (size_t i = 0; i < op->n_passages; i++) {
         kith_pending_passage *passage = &op->passages[i];
         if (passage->copy_of == UINT64_MAX) {
@@ -248,7 +248,7 @@ static kith_status write_batches(kith_writer *writer, const kith_pending_batch *
 {
     kith_pending *pending = &writer->pending;
     commit_counts c = { writer, NULL, writer->stats };
-    kith_status status = kstore_batch_begin(writer->collection->store, &c.batch, err);
+    kith_status status = kstore_batch_begin(writer->generation->store, &c.batch, err);
     if (status != KITH_OK) {
         return status;
     }

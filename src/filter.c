@@ -44,10 +44,9 @@ static uint64_t end_of(const kith_fields_slot *slot)
                : 0;
 }
 
-kith_status kith_fields_attach(kith_collection *collection, const char *name,
-                               kith_view *view, kith_error *err)
+kith_status kith_fields_attach(const char *name, kith_view *view, kith_error *err)
 {
-    const kith_view *former = collection->view;
+    const kith_view *former = view->generation->view;
     if (name[0] != '\0' && former != NULL && former->fields != NULL &&
         strcmp(former->fields->name, name) == 0) {
         view->fields = share(former->fields);
@@ -92,13 +91,13 @@ static void note_problem(kith_collection *collection, kith_fields_slot *slot,
 /* ------------------------------------------------------------------ the derived file */
 
 /* The checksum at the end of its name binds a file to this collection. */
-static kith_status open_stored(const kith_collection *collection, const char *name,
+static kith_status open_stored(const kith_view *view, const char *name,
                                kfil_postings **postings, kith_error *err)
 {
     unsigned long long transaction;
     unsigned long long checksum;
     int n_read = 0;
-    char *path = kith_derived_path(collection, name);
+    char *path = kith_derived_path(view->generation, name);
     if (path == NULL) {
         return kbase_fail_memory(err, strlen(name));
     }
@@ -111,13 +110,12 @@ static kith_status open_stored(const kith_collection *collection, const char *na
     return status;
 }
 
-kith_status kith_fields_verify(const kith_collection *collection, const kith_view *view,
-                               kith_error *err)
+kith_status kith_fields_verify(const kith_view *view, kith_error *err)
 {
     kfil_postings *postings = NULL;
     kith_status status = KITH_OK;
     if (view->fields != NULL) {
-        status = open_stored(collection, view->fields->name, &postings, err);
+        status = open_stored(view, view->fields->name, &postings, err);
     }
     if (status == KITH_OK && postings != NULL) {
         status = kfil_postings_verify(postings, err);
@@ -135,7 +133,7 @@ static void read_stored(kith_collection *collection, const kith_view *view)
     if (slot == NULL || slot->postings != NULL || slot->problem[0] != '\0') {
         return;
     }
-    kith_status status = open_stored(collection, slot->name, &postings, &problem);
+    kith_status status = open_stored(view, slot->name, &postings, &problem);
     if (status == KITH_OK && (kfil_postings_first(postings) != 0 ||
                               kfil_postings_end(postings) > view->rows.n_rows)) {
         snprintf(problem.message, sizeof(problem.message),

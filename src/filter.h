@@ -10,8 +10,7 @@
 /* Give a view that is being made its postings: those of the derived file `name` (""
  * when there is none), and from the present view those in memory that still serve it.
  * The collection's mutex is held. KITH_NOMEM. */
-kith_status kith_fields_attach(kith_collection *collection, const char *name,
-                               kith_view *view, kith_error *err);
+kith_status kith_fields_attach(const char *name, kith_view *view, kith_error *err);
 /* Of a view that ends. The collection's mutex is held. */
 void kith_fields_detach(kith_view *view);
 
@@ -19,8 +18,7 @@ void kith_fields_detach(kith_view *view);
 const char *kith_fields_name(const kith_view *view);
 
 /* Compare all of the derived file with its checksums. KITH_CORRUPT; KITH_NOMEM. */
-kith_status kith_fields_verify(const kith_collection *collection, const kith_view *view,
-                               kith_error *err);
+kith_status kith_fields_verify(const kith_view *view, kith_error *err);
 
 /* Rows that the derived file covers; 0 when there is none or it cannot be used, and then
  * `problem` (may be NULL) says why. */

@@ -53,7 +53,7 @@ static uint16_t *row_of(const kith_given *given, size_t i, uint32_t dim)
 static kith_status make_rows(const kith_collection *collection, kith_text id,
                              kith_given *given, kith_error *err)
 {
-    const uint32_t dim = kstore_get_settings(collection->store)->dim;
+    const uint32_t dim = collection->settings.dim;
     kith_status status = KITH_OK;
     bool has_room = false;
     for (size_t i = 0; i < given->n && status == KITH_OK; i++) {

@@ -14,6 +14,7 @@
 
 struct kith_groups {
     kith_collection *collection;
+    kith_generation *generation; /* of the rows */
     bool is_pairs;
     bool is_duplicates;
     kidx_pair *pairs; /* if is_pairs, else sets */
@@ -73,16 +74,35 @@ static kith_status begin_sweep(comparison *c, kith_error *err)
     return kidx_sweep_new(c->collection->isa, c->pool, &c->rows, &c->sweep, err);
 }
 
+/* The groups have their rows' generation until they are freed. */
+static kith_status new_groups(comparison *c, kith_generation *generation, kith_error *err)
+{
+    c->groups = kbase_calloc(1, sizeof(*c->groups));
+    if (c->groups == NULL) {
+        return kbase_fail_memory(err, sizeof(*c->groups));
+    }
+    c->groups->collection = c->collection;
+    c->groups->generation = generation;
+    c->groups->records = kbase_calloc(MEMBERS_AT_A_TIME, sizeof(kith_record));
+    return c->groups->records != NULL
+               ? KITH_OK
+               : kbase_fail_memory(err, MEMBERS_AT_A_TIME * sizeof(kith_record));
+}
+
 /* needs_map: what the passages of records are has to be known. */
 static kith_status begin(comparison *c, bool needs_map, kith_error *err)
 {
-    kstore_snapshot *snapshot = NULL;
+    kith_reading reading = { NULL, NULL };
     kith_status status = kith_check_process(c->collection, err);
     if (status == KITH_OK) {
-        status = kstore_snapshot_begin(c->collection->store, &snapshot, err);
+        status = kith_read_begin(c->collection, &reading, err);
     }
+    if (status != KITH_OK) {
+        return status;
+    }
+    status = new_groups(c, reading.generation, err);
     if (status == KITH_OK) {
-        status = kith_view_acquire(c->collection, snapshot, &c->view, err);
+        status = kith_view_acquire(c->collection, &reading, &c->view, err);
     }
     if (status == KITH_OK) {
         c->rows = c->view->rows;
@@ -90,21 +110,12 @@ static kith_status begin(comparison *c, bool needs_map, kith_error *err)
             status = kbase_fail(err, KITH_FULL, "%llu rows are too many to compare",
                                 (unsigned long long)c->rows.n_rows);
         } else if (needs_map && c->view->n_passages > c->view->n_records) {
-            status = kith_passage_map_read(snapshot, c->rows.n_rows, &c->map, err);
+            status = kith_passage_map_read(reading.snapshot, c->rows.n_rows, &c->map, err);
         }
     }
-    kstore_snapshot_end(snapshot);
-    if (status == KITH_OK) {
-        c->groups = kbase_calloc(1, sizeof(*c->groups));
-        status =
-            c->groups != NULL ? KITH_OK : kbase_fail_memory(err, sizeof(*c->groups));
-    }
-    if (status == KITH_OK) {
-        c->groups->collection = c->collection;
-        c->groups->records = kbase_calloc(MEMBERS_AT_A_TIME, sizeof(kith_record));
-        status = c->groups->records != NULL
-                     ? KITH_OK
-                     : kbase_fail_memory(err, MEMBERS_AT_A_TIME * sizeof(kith_record));
+    kstore_snapshot_end(reading.snapshot);
+    if (c->groups == NULL) {
+        kith_generation_release(c->collection, reading.generation);
     }
     return status;
 }
@@ -273,7 +284,7 @@ static kith_status read_ahead(kith_groups *g, kith_error *err)
     const size_t left = n_members(g) - g->next;
     kith_status status = kith_check_process(g->collection, err);
     if (status == KITH_OK) {
-        status = kstore_snapshot_begin(g->collection->store, &snapshot, err);
+        status = kstore_snapshot_begin(g->generation->store, &snapshot, err);
     }
     kbase_arena_free(&g->arena);
     g->first = g->next;
@@ -370,6 +381,7 @@ void kith_groups_free(kith_groups *groups)
         kbase_arena_free(&groups->arena);
         kbase_buffer_free(&groups->kept);
         free(groups->records);
+        kith_generation_release(groups->collection, groups->generation);
         free(groups);
     }
 }

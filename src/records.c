@@ -50,7 +50,7 @@ static kith_status append_vector(const kith_collection *collection,
                                  const kstore_snapshot *snapshot, uint64_t ordinal,
                                  kith_records *records, kith_error *err)
 {
-    const uint32_t dim = kstore_get_settings(collection->store)->dim;
+    const uint32_t dim = collection->settings.dim;
     kstore_vectors vectors;
     kith_status status = kstore_map_vectors(snapshot, &vectors, err);
     float *vector = status == KITH_OK
@@ -120,12 +120,12 @@ kith_status kith_record_get(kith_collection *collection, kith_text id, kith_reco
     if (records == NULL) {
         return kbase_fail_memory(err, sizeof(*records));
     }
-    kstore_snapshot *snapshot = NULL;
-    status = kstore_snapshot_begin(collection->store, &snapshot, err);
+    kith_reading reading;
+    status = kith_read_begin(collection, &reading, err);
     if (status == KITH_OK) {
-        status = read_passages(collection, snapshot, id, records, err);
+        status = read_passages(collection, reading.snapshot, id, records, err);
     }
-    kstore_snapshot_end(snapshot);
+    kith_read_end(collection, &reading);
     if (status != KITH_OK) {
         kith_records_free(records);
         return status;
@@ -215,12 +215,12 @@ kith_status kith_cursor_next(kith_cursor *cursor, kith_records **out, kith_error
     if (records == NULL) {
         return kbase_fail_memory(err, sizeof(*records));
     }
-    kstore_snapshot *snapshot = NULL;
-    status = kstore_snapshot_begin(cursor->collection->store, &snapshot, err);
+    kith_reading reading;
+    status = kith_read_begin(cursor->collection, &reading, err);
     while (status == KITH_OK && (records->n < CURSOR_RECORDS || !is_whole(records))) {
-        status = step(cursor, snapshot, records, err);
+        status = step(cursor, reading.snapshot, records, err);
     }
-    kstore_snapshot_end(snapshot);
+    kith_read_end(cursor->collection, &reading);
     if (status == KITH_OK || (status == KITH_NOT_FOUND && records->n > 0)) {
         *out = records;
         return KITH_OK;

@@ -404,20 +404,20 @@ static kith_status search_view(search *s, kith_error *err)
 static kith_status run(search *s, kith_error *err)
 {
     kith_collection *collection = s->collection;
-    kstore_snapshot *snapshot = NULL;
+    kith_reading reading = { NULL, NULL };
     kith_status status = prepare(s, err);
     if (status == KITH_OK) {
-        status = kstore_snapshot_begin(collection->store, &snapshot, err);
+        status = kith_read_begin(collection, &reading, err);
     }
     if (status == KITH_OK) {
-        s->snapshot = snapshot;
-        status = kith_view_acquire(collection, snapshot, &s->view, err);
+        s->snapshot = reading.snapshot;
+        status = kith_view_acquire(collection, &reading, &s->view, err);
     }
     if (status == KITH_OK) {
         status = search_view(s, err);
         kith_view_release(collection, s->view);
     }
-    kstore_snapshot_end(snapshot);
+    kith_read_end(collection, &reading);
     return status;
 }
 
@@ -441,7 +441,7 @@ kith_status kith_search(kith_collection *collection, const kith_query *queries,
     if (status != KITH_OK) {
         return status;
     }
-    s.dim = kstore_get_settings(collection->store)->dim;
+    s.dim = collection->settings.dim;
     s.results = calloc(1, sizeof(*s.results));
     status = s.results != NULL ? run(&s, err)
                                : kbase_fail_memory(err, sizeof(*s.results));

@@ -9,9 +9,9 @@
 #include "file.h"
 #include "filter.h"
 
-char *kith_derived_path(const kith_collection *collection, const char *name)
+char *kith_derived_path(const kith_generation *generation, const char *name)
 {
-    char *folder = kbase_path_join(collection->generation, "derived");
+    char *folder = kbase_path_join(generation->path, "derived");
     char *path = folder != NULL ? kbase_path_join(folder, name) : NULL;
     free(folder);
     return path;
@@ -41,17 +41,18 @@ static void release_codes(kith_codes_slot *slot)
 }
 
 /* The slot for a derived file: the present view's when it is the same file. */
-static kith_status find_ann(kith_collection *collection, const char *name,
+static kith_status find_ann(kith_collection *collection,
+                            const kith_generation *generation, const char *name,
                             kith_ann_slot **out, kith_error *err)
 {
-    kith_ann_slot *slot = collection->view != NULL ? collection->view->ann : NULL;
+    kith_ann_slot *slot = generation->view != NULL ? generation->view->ann : NULL;
     if (slot != NULL && strcmp(slot->name, name) == 0) {
         slot->n_references++;
         *out = slot;
         return KITH_OK;
     }
     slot = calloc(1, sizeof(*slot));
-    char *path = kith_derived_path(collection, name);
+    char *path = kith_derived_path(generation, name);
     if (slot == NULL || path == NULL) {
         free(slot);
         free(path);
@@ -59,7 +60,7 @@ static kith_status find_ann(kith_collection *collection, const char *name,
     }
     slot->n_references = 1;
     snprintf(slot->name, sizeof(slot->name), "%s", name);
-    const kstore_settings *settings = kstore_get_settings(collection->store);
+    const kstore_settings *settings = &collection->settings;
     kith_error problem;
     if (kidx_ann_peek(path, settings->fingerprint, settings->dim, &slot->info, &problem) !=
         KITH_OK) {
@@ -70,17 +71,18 @@ static kith_status find_ann(kith_collection *collection, const char *name,
     return KITH_OK;
 }
 
-static kith_status find_codes(kith_collection *collection, const char *name,
+static kith_status find_codes(kith_collection *collection,
+                              const kith_generation *generation, const char *name,
                               kith_codes_slot **out, kith_error *err)
 {
-    kith_codes_slot *slot = collection->view != NULL ? collection->view->codes : NULL;
+    kith_codes_slot *slot = generation->view != NULL ? generation->view->codes : NULL;
     if (slot != NULL && strcmp(slot->name, name) == 0) {
         slot->n_references++;
         *out = slot;
         return KITH_OK;
     }
     slot = calloc(1, sizeof(*slot));
-    char *path = kith_derived_path(collection, name);
+    char *path = kith_derived_path(generation, name);
     if (slot == NULL || path == NULL) {
         free(slot);
         free(path);
@@ -88,7 +90,7 @@ static kith_status find_codes(kith_collection *collection, const char *name,
     }
     slot->n_references = 1;
     snprintf(slot->name, sizeof(slot->name), "%s", name);
-    const kstore_settings *settings = kstore_get_settings(collection->store);
+    const kstore_settings *settings = &collection->settings;
     /* Without them the rows are scanned, and the next build makes new ones. */
     (void)kidx_codes_open(path, settings->fingerprint, settings->dim, &slot->codes, NULL);
     free(path);
@@ -104,19 +106,19 @@ static kith_status find_derived(kith_collection *collection,
     char name[KSTORE_DERIVED_BYTES];
     kith_status status = kstore_get_derived(snapshot, KSTORE_DERIVED_ANN, name, err);
     if (status == KITH_OK && name[0] != '\0') {
-        status = find_ann(collection, name, &view->ann, err);
+        status = find_ann(collection, view->generation, name, &view->ann, err);
     }
     if (status == KITH_OK) {
         status = kstore_get_derived(snapshot, KSTORE_DERIVED_CODES, name, err);
     }
     if (status == KITH_OK && name[0] != '\0') {
-        status = find_codes(collection, name, &view->codes, err);
+        status = find_codes(collection, view->generation, name, &view->codes, err);
         view->rows.codes = status == KITH_OK ? view->codes->codes : NULL;
     }
     if (status == KITH_OK) {
         status = kstore_get_derived(snapshot, KSTORE_DERIVED_FIELDS, name, err);
     }
-    return status == KITH_OK ? kith_fields_attach(collection, name, view, err) : status;
+    return status == KITH_OK ? kith_fields_attach(name, view, err) : status;
 }
 
 const kidx_ann_info *kith_view_ann_info(kith_collection *collection, const kith_view *view,
@@ -142,8 +144,8 @@ kith_status kith_view_load_ann(kith_collection *collection, kith_view *view,
     if (slot->problem[0] != '\0') {
         status = kbase_fail(err, KITH_CORRUPT, "%s", slot->problem);
     } else if (slot->ann == NULL) {
-        const kstore_settings *settings = kstore_get_settings(collection->store);
-        char *path = kith_derived_path(collection, slot->name);
+        const kstore_settings *settings = &collection->settings;
+        char *path = kith_derived_path(view->generation, slot->name);
         kith_error problem = { KITH_NOMEM, 0, "out of memory" };
         kidx_ann *ann = NULL;
         status = path != NULL ? kidx_ann_load(path, settings->fingerprint, settings->dim,
@@ -163,7 +165,7 @@ kith_status kith_view_load_ann(kith_collection *collection, kith_view *view,
 
 /* ------------------------------------------------------------------ views */
 
-static void free_view(kith_view *view)
+void kith_view_free(kith_view *view)
 {
     if (view != NULL) {
         release_ann(view->ann);
@@ -178,18 +180,20 @@ void kith_view_release(kith_collection *collection, kith_view *view)
 {
     pthread_mutex_lock(&collection->mutex);
     if (--view->n_references == 0) {
-        free_view(view);
+        kith_view_free(view);
     }
     pthread_mutex_unlock(&collection->mutex);
 }
 
-static kith_status make_view(kith_collection *collection, const kstore_snapshot *snapshot,
+static kith_status make_view(kith_collection *collection, const kith_reading *reading,
                              kith_view **out, kith_error *err)
 {
+    const kstore_snapshot *snapshot = reading->snapshot;
     kith_view *view = calloc(1, sizeof(*view));
     if (view == NULL) {
         return kbase_fail_memory(err, sizeof(*view));
     }
+    view->generation = reading->generation;
     view->transaction = kstore_transaction(snapshot);
     view->n_records = kstore_n_records(snapshot);
     view->n_passages = kstore_n_passages(snapshot);
@@ -197,8 +201,7 @@ static kith_status make_view(kith_collection *collection, const kstore_snapshot 
     kith_status status = kstore_map_vectors(snapshot, &vectors, err);
     if (status == KITH_OK) {
         view->rows = (kidx_rows){ vectors.data, vectors.stride,
-                                  kstore_get_settings(collection->store)->dim,
-                                  vectors.n_rows, NULL, NULL };
+                                  collection->settings.dim, vectors.n_rows, NULL, NULL };
         if (view->n_passages < vectors.n_rows) {
             view->dead = kbase_calloc((vectors.n_rows + 63) / 64, sizeof(*view->dead));
             status = view->dead != NULL
@@ -211,29 +214,30 @@ static kith_status make_view(kith_collection *collection, const kstore_snapshot 
         status = find_derived(collection, snapshot, view, err);
     }
     if (status != KITH_OK) {
-        free_view(view);
+        kith_view_free(view);
         return status;
     }
     *out = view;
     return KITH_OK;
 }
 
-kith_status kith_view_acquire(kith_collection *collection, const kstore_snapshot *snapshot,
+kith_status kith_view_acquire(kith_collection *collection, const kith_reading *reading,
                               kith_view **out, kith_error *err)
 {
+    kith_generation *generation = reading->generation;
     kith_status status = KITH_OK;
     pthread_mutex_lock(&collection->mutex);
-    kith_view *view = collection->view;
-    uint64_t wanted = kstore_transaction(snapshot);
+    kith_view *view = generation->view;
+    uint64_t wanted = kstore_transaction(reading->snapshot);
     if (view == NULL || view->transaction != wanted) {
         kith_view *made = NULL;
-        status = make_view(collection, snapshot, &made, err);
+        status = make_view(collection, reading, &made, err);
         if (status == KITH_OK && (view == NULL || view->transaction < wanted)) {
             if (view != NULL && --view->n_references == 0) {
-                free_view(view);
+                kith_view_free(view);
             }
-            made->n_references = 1; /* the collection's own */
-            collection->view = made;
+            made->n_references = 1; /* the generation's own */
+            generation->view = made;
         }
         view = made;
     }

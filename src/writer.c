@@ -51,11 +51,10 @@ static kith_status claim(kith_collection *collection, kith_error *err)
                  : KITH_OK;
 }
 
-static kith_status count_rows(const kith_collection *collection, uint64_t *n_rows,
-                              kith_error *err)
+static kith_status count_rows(kstore *store, uint64_t *n_rows, kith_error *err)
 {
     kstore_snapshot *snapshot = NULL;
-    kith_status status = kstore_snapshot_begin(collection->store, &snapshot, err);
+    kith_status status = kstore_snapshot_begin(store, &snapshot, err);
     if (status == KITH_OK) {
         *n_rows = kstore_n_rows(snapshot);
     }
@@ -87,7 +86,14 @@ kith_status kith_writer_begin(kith_collection *collection, const kith_writer_opt
     writer->opts = complete;
     status = take_lock(writer, err);
     if (status == KITH_OK) {
-        status = count_rows(collection, &writer->first_row, err);
+        status = kith_generation_acquire(collection, &writer->generation, err);
+    }
+    if (status == KITH_OK) {
+        status = kith_generations_sweep(collection->path,
+                                        writer->generation->current.number, err);
+    }
+    if (status == KITH_OK) {
+        status = count_rows(writer->generation->store, &writer->first_row, err);
     }
     if (status != KITH_OK) {
         kith_writer_close(writer);
@@ -109,6 +115,7 @@ void kith_writer_close(kith_writer *writer)
     kenc_token_list_free(&writer->tokens);
     free(writer->spans.spans);
     kbase_buffer_free(&writer->hashed);
+    kith_generation_release(writer->collection, writer->generation);
     kstore_lock_release(writer->lock);
     pthread_mutex_lock(&writer->collection->mutex);
     writer->collection->has_writer = false;
@@ -145,7 +152,7 @@ static kith_status check_input(const kith_input *input, kith_error *err)
 
 static uint32_t dim_of(const kith_writer *writer)
 {
-    return kstore_get_settings(writer->collection->store)->dim;
+    return writer->collection->settings.dim;
 }
 
 /* A digest of everything that is stored of an input. */
@@ -442,7 +449,7 @@ kith_status kith_writer_add(kith_writer *writer, const kith_input *input, kith_e
         status = hash_input(writer, input, &hash, err);
     }
     if (status == KITH_OK) {
-        status = kstore_snapshot_begin(writer->collection->store, &snapshot, err);
+        status = kstore_snapshot_begin(writer->generation->store, &snapshot, err);
     }
     if (status == KITH_OK) {
         status = compare_stored(snapshot, input->id, hash, &ordinal, &is_same, err);
@@ -472,7 +479,7 @@ kith_status kith_writer_delete(kith_writer *writer, kith_text id, kith_error *er
     kstore_snapshot *snapshot = NULL;
     kith_status status = kith_writer_check(writer, err);
     if (status == KITH_OK) {
-        status = kstore_snapshot_begin(writer->collection->store, &snapshot, err);
+        status = kstore_snapshot_begin(writer->generation->store, &snapshot, err);
     }
     if (status == KITH_OK) {
         status = kstore_find(snapshot, id, 0, &ordinal, err);

@@ -13,6 +13,7 @@ struct kith_writer {
     kith_collection *collection;
     kith_writer_opts opts;
     kstore_lock *lock;
+    kith_generation *generation; /* the current one: only the writer makes another so */
     kith_writer_stats stats;  /* but for what `pending` counts */
     kith_pending pending;
     kith_encode_queue *queue; /* NULL until there is something to encode */

@@ -49,6 +49,7 @@ double seconds_now(void);
 
 /* The commands: argv[0] is the name of the command. */
 int cmd_cluster(int argc, char **argv);
+int cmd_compact(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_dedupe(int argc, char **argv);
 int cmd_delete(int argc, char **argv);

@@ -21,6 +21,7 @@ static const command commands[] = {
     { "get", cmd_get, "print records" },
     { "list", cmd_list, "print the ids of all records" },
     { "delete", cmd_delete, "forget records" },
+    { "compact", cmd_compact, "give back the space of what was deleted" },
     { "status", cmd_status, "tell what a collection holds" },
     { "verify", cmd_verify, "look for damage, measure recall" },
     { "pairs", cmd_pairs, "find the records that are most alike" },

@@ -24,7 +24,6 @@ int session_open(session *s, const char *path, bool read_only)
 {
     kith_collection_opts opts = KITH_COLLECTION_OPTS_INIT;
     opts.read_only = read_only;
-    opts.n_threads = 1;
     return open_collection(s, path, &opts, true);
 }
 

@@ -15,7 +15,7 @@ typedef struct session {
 /* Each gives EXIT_DONE, or reports and gives another exit status. Close the session in
  * both cases. */
 
-/* For reading and deleting: without a model. */
+/* For reading, deleting and compacting: without a model. */
 int session_open(session *s, const char *path, bool read_only);
 /* For comparing records with each other: the same, with so many threads. */
 int session_open_to_compare(session *s, const char *path, bool read_only,

@@ -1,5 +1,6 @@
 #include "file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "checked.h"
 #include "error.h"
 
+#define REMOVE_ATTEMPTS 4
 #define MAX_TRANSFER ((size_t)1 << 30) /* Linux moves at most 2 GiB a call */
 
 static int system_open(const char *path, int flags, mode_t mode)
@@ -167,6 +169,64 @@ kith_status kbase_sync_parent(const char *path, kith_error *err)
     }
     kbase_file_close(&folder);
     free(parent);
+    return status;
+}
+
+kith_status kbase_make_folder(const char *path, kith_error *err)
+{
+    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+        return kbase_fail_errno(err, errno, "cannot make folder %s", path);
+    }
+    return KITH_OK;
+}
+
+kith_status kbase_rename(const char *from, const char *to, kith_error *err)
+{
+    if (io->rename(from, to) != 0) {
+        return kbase_fail_errno(err, errno, "cannot rename %s to %s", from, to);
+    }
+    return KITH_OK;
+}
+
+static kith_status remove_entries(const char *path, kith_error *err)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL) {
+        return errno == ENOENT
+                   ? KITH_OK
+                   : kbase_fail_errno(err, errno, "cannot open folder %s", path);
+    }
+    kith_status status = KITH_OK;
+    const struct dirent *entry;
+    while (status == KITH_OK && (entry = readdir(folder)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+            continue;
+        }
+        char *below = kbase_path_join(path, entry->d_name);
+        status = below != NULL ? kbase_remove_tree(below, err)
+                               : kbase_fail_memory(err, strlen(path) + 256);
+        free(below);
+    }
+    closedir(folder);
+    return status;
+}
+
+kith_status kbase_remove_tree(const char *path, kith_error *err)
+{
+    if (io->unlink(path) == 0 || errno == ENOENT) {
+        return KITH_OK;
+    }
+    if (errno != EISDIR) {
+        return kbase_fail_errno(err, errno, "cannot remove %s", path);
+    }
+    /* Somebody may make a file in the folder while it is emptied. */
+    kith_status status = KITH_OK;
+    for (int i = 0; status == KITH_OK && rmdir(path) != 0 && errno != ENOENT; i++) {
+        if (i == REMOVE_ATTEMPTS || errno != ENOTEMPTY) {
+            return kbase_fail_errno(err, errno, "cannot remove folder %s", path);
+        }
+        status = remove_entries(path, err);
+    }
     return status;
 }
 

@@ -74,6 +74,16 @@ kith_status kbase_write_whole(const char *path, const void *data, size_t n_bytes
 /* Flush the folder that holds `path`, so that its name survives a crash. */
 kith_status kbase_sync_parent(const char *path, kith_error *err);
 
+/* A folder that is there already is KITH_OK. */
+kith_status kbase_make_folder(const char *path, kith_error *err);
+
+/* Not flushed. */
+kith_status kbase_rename(const char *from, const char *to, kith_error *err);
+
+/* Remove a file, or a folder with everything in it; links are not followed. KITH_OK when
+ * nothing is there. Not flushed. */
+kith_status kbase_remove_tree(const char *path, kith_error *err);
+
 /* Map a file (or its first n_bytes, when n_bytes is not 0) read-only; a file that is
  * shorter than that is KITH_CORRUPT. */
 typedef struct kbase_map {

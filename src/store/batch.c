@@ -49,6 +49,13 @@ static void release(kstore_environment *environment, bool write_failed)
     pthread_mutex_unlock(&environment->mutex);
 }
 
+void kstore_refuse_writes(kstore *store)
+{
+    pthread_mutex_lock(&store->environment->mutex);
+    store->environment->write_failed = true;
+    pthread_mutex_unlock(&store->environment->mutex);
+}
+
 static void free_batch(kstore_batch *batch)
 {
     kbase_buffer_free(&batch->rows);

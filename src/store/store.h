@@ -183,6 +183,19 @@ kith_status kstore_batch_commit(kstore_batch *batch, kith_error *err);
 /* Forget everything. NULL is a no-op. */
 void kstore_batch_abort(kstore_batch *batch);
 
+/* Put the live records and rows of a snapshot into an empty store, in their order, and
+ * read back what was written. Both are checked: KITH_CORRUPT, and what is in the new store
+ * is of no use, as after every failure. It takes transactions of some 16 MiB; `step` is
+ * called before each, and a status of it other than KITH_OK stops and is returned. */
+kith_status kstore_copy_live(const kstore_snapshot *from, kstore *to,
+                             kith_status (*step)(void *context, uint64_t n_done,
+                                                 kith_error *err),
+                             void *context, kith_error *err);
+
+/* Let every later kstore_batch_begin() on this generation fail with KITH_IO, in this
+ * process, until all handles of it are closed. */
+void kstore_refuse_writes(kstore *store);
+
 /* ------------------------------------------------------------------ writer's lock */
 
 /* A lock on NAME.kith/writer.lock, held for the whole of a writer's life (LMDB's own

@@ -11,9 +11,8 @@ section() {
     awk -v title=".SS \"kith $1 " '/^\.S[SH]/ { found = index($0, title) == 1 } found' \
         <<<"$plain"
 }
-for command in index search pairs join dedupe cluster get list delete status verify \
-    import export reembed encode \
-    compare tokens \
+for command in index search pairs join dedupe cluster get list delete compact status \
+    verify import export reembed encode compare tokens \
     "model import" "model list" "model info" "model test"; do
     # shellcheck disable=SC2086
     run kith help $command

@@ -12,18 +12,16 @@ out_has '^formats +collection 0, model 1$' "the formats"
 
 run kith help
 is_status 0 "help"
-for command in index search pairs join dedupe cluster get list delete status verify \
-    import export reembed encode \
-    compare tokens model; do
+for command in index search pairs join dedupe cluster get list delete compact status \
+    verify import export reembed encode compare tokens model; do
     out_has "^  $command " "help names $command"
 done
 cp "$out" "$top/state/help"
 run kith --help
 check "--help is help" cmp "$out" "$top/state/help"
 
-for command in index search pairs join dedupe cluster get list delete status verify \
-    import export reembed encode \
-    compare tokens model; do
+for command in index search pairs join dedupe cluster get list delete compact status \
+    verify import export reembed encode compare tokens model; do
     run kith help "$command"
     is_status 0 "help $command"
     out_has "^usage: kith $command" "help $command begins with the usage"
