@@ -771,7 +771,8 @@ typedef void (*kith_progress)(void *context, const char *step, double fraction);
 /* Asked at the same time; true stops the call with KITH_INTERRUPTED. */
 typedef bool (*kith_interrupted)(void *context);
 
-/* Records that belong together. Free before the collection is closed. */
+/* Records that belong together. Free before the collection is closed. Until then they keep
+ * the files that a compaction replaces, and do not see what is deleted after it. */
 typedef struct kith_groups kith_groups;
 
 typedef struct kith_pairs_opts {
