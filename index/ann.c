@@ -6,8 +6,10 @@
 #include "error.h"
 #include "select.h"
 
-/* Queries of one call of FAISS: enough to share the look at the centroids. */
-#define SLICE 32
+/* Queries of one call of FAISS at most, and candidates of all of them: the more queries
+ * visit a list, the less it costs each. */
+#define MAX_SLICE 512
+#define MAX_CANDIDATES ((size_t)1 << 18)
 
 /* For one worker: the candidates of a slice of queries, and those of one, rescored. */
 typedef struct workspace {
@@ -23,6 +25,7 @@ typedef struct search {
     const kidx_rows *rows;
     const float *queries;
     size_t n_queries;
+    size_t slice; /* queries of one call of FAISS */
     size_t n_candidates;
     size_t m;
     kidx_hit *hits; /* [n_queries, m] */
@@ -109,8 +112,8 @@ static void search_task(void *context, size_t index, unsigned worker)
     search *s = context;
     const workspace *space = &s->workspaces[worker];
     const kidx_faiss_ops *ops = s->ann->ops;
-    size_t q = index * SLICE;
-    size_t n = s->n_queries - q < SLICE ? s->n_queries - q : SLICE;
+    size_t q = index * s->slice;
+    size_t n = s->n_queries - q < s->slice ? s->n_queries - q : s->slice;
     ops->set_threads(1);
     kith_status status = ops->search(s->ann->index, n, s->queries + q * s->ann->dim,
                                      s->n_candidates, space->ids, space->estimates);
@@ -134,9 +137,17 @@ static void workspaces_free(workspace *spaces, size_t n)
     free(spaces);
 }
 
-static workspace *workspaces_new(size_t n, size_t n_queries, size_t n_candidates)
+/* An equal share of the queries for each worker, within bounds. */
+static size_t choose_slice(size_t n_queries, size_t n_workers, size_t n_candidates)
 {
-    size_t slice = n_queries < SLICE ? n_queries : SLICE;
+    size_t slice = (n_queries + n_workers - 1) / n_workers;
+    slice = slice < MAX_SLICE ? slice : MAX_SLICE;
+    size_t most = MAX_CANDIDATES / (n_candidates + 1) + 1;
+    return slice < most ? slice : most;
+}
+
+static workspace *workspaces_new(size_t n, size_t slice, size_t n_candidates)
+{
     workspace *spaces = kbase_calloc(n, sizeof(*spaces));
     for (size_t i = 0; spaces != NULL && i < n; i++) {
         workspace *w = &spaces[i];
@@ -156,7 +167,7 @@ static workspace *workspaces_new(size_t n, size_t n_queries, size_t n_candidates
 /* Run the search with the lock held: shared, or alone when nprobe has to change. */
 static void run(kidx_ann *ann, kbase_pool *pool, uint32_t nprobe, search *s)
 {
-    size_t n_tasks = (s->n_queries + SLICE - 1) / SLICE;
+    size_t n_tasks = (s->n_queries + s->slice - 1) / s->slice;
     pthread_rwlock_rdlock(&ann->lock);
     if (nprobe != ann->nprobe) {
         pthread_rwlock_unlock(&ann->lock);
@@ -213,9 +224,10 @@ kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
     kidx_hit *delta = kbase_calloc(n_queries * s.delta_m, sizeof(*delta));
     size_t *delta_counts = kbase_calloc(n_queries, sizeof(*delta_counts));
     size_t n_workers = kidx_n_workers(pool);
-    s.workspaces = workspaces_new(n_workers, n_queries, s.n_candidates);
+    s.slice = choose_slice(n_queries, n_workers, s.n_candidates);
+    s.workspaces = workspaces_new(n_workers, s.slice, s.n_candidates);
     if (delta == NULL || delta_counts == NULL || s.workspaces == NULL) {
-        status = kbase_fail_memory(err, n_workers * SLICE * s.n_candidates * 12);
+        status = kbase_fail_memory(err, n_workers * s.slice * s.n_candidates * 12);
         goto out;
     }
     status = kidx_scan_from(isa, pool, rows, covers, queries, n_queries, s.delta_m,

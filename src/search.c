@@ -18,8 +18,9 @@
 /* Fewer than one row in so many are scanned one by one: that takes less time than a pass
  * over the codes of all. */
 #define SPARSE 10
-/* Queries whose hits are held at a time. */
-#define GROUP_QUERIES 256
+/* Queries that are searched together at most, and hits that are held of all of them. */
+#define GROUP_QUERIES 2048
+#define GROUP_HITS ((size_t)1 << 20)
 
 struct kith_results {
     kbase_arena arena;
@@ -298,7 +299,8 @@ static kith_status search_all(search *s, kith_error *err)
         }
         return KITH_OK;
     }
-    size_t group = s->n_queries < GROUP_QUERIES ? s->n_queries : GROUP_QUERIES;
+    size_t group = GROUP_HITS / m + 1 < GROUP_QUERIES ? GROUP_HITS / m + 1 : GROUP_QUERIES;
+    group = s->n_queries < group ? s->n_queries : group;
     kidx_hit *hits = kbase_calloc(group * m, sizeof(*hits));
     size_t *counts = kbase_calloc(group, sizeof(*counts));
     kith_status status = hits != NULL && counts != NULL
