@@ -291,6 +291,48 @@ static void a_cursor_goes_on_behind_its_place(void **state)
     kith_collection_close(c);
 }
 
+/* All ids and scores, a line each. Free it. */
+static char *list_members(kith_groups *groups)
+{
+    kith_error error;
+    kith_member member;
+    char *all = calloc(1, 1);
+    while (kith_groups_next(groups, &member, &error) == KITH_OK) {
+        assert_non_null(member.record);
+        char *longer = format("%s%s %.9g\n", all, member.record->id.data,
+                              (double)member.score);
+        free(all);
+        all = longer;
+    }
+    return all;
+}
+
+/* They are of rows, which have other numbers then. */
+static void pairs_stay_what_they_were(void **state)
+{
+    (void)state;
+    kith_error error;
+    kith_groups *groups[2];
+    kith_pairs_opts opts = KITH_PAIRS_OPTS_INIT;
+    opts.min_score = -1.0;
+    kith_collection *c = make_past();
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(kith_pairs(c, &opts, &groups[i], &error));
+    }
+    char *before = list_members(groups[0]);
+    assert_true(strlen(before) > 1000);
+    compact(c);
+    char *after = list_members(groups[1]);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    kith_groups_free(groups[0]);
+    kith_groups_free(groups[1]);
+    count_records(c);
+    assert_int_equal(n_removed_maps(), 0);
+    kith_collection_close(c);
+}
+
 typedef struct reader {
     pthread_t thread;
     kith_collection *collection;
@@ -464,6 +506,7 @@ int main(void)
         cmocka_unit_test_setup(it_can_be_interrupted, collection_fresh),
         cmocka_unit_test_setup(what_has_begun_ends_on_the_old_files, collection_fresh),
         cmocka_unit_test_setup(a_cursor_goes_on_behind_its_place, collection_fresh),
+        cmocka_unit_test_setup(pairs_stay_what_they_were, collection_fresh),
         cmocka_unit_test_setup(searches_go_on, collection_fresh),
         cmocka_unit_test_setup(leftovers_are_swept_and_nothing_else, collection_fresh),
         cmocka_unit_test_setup(another_working_folder_does_not_matter, collection_fresh),
