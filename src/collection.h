@@ -19,21 +19,16 @@ struct kith_model {
     kith_model_info info;
 };
 
-/* An approximate index that was found beside the store. Shared by the views that use it. */
-typedef struct kith_ann_slot {
+/* A derived file that was found beside the store: the approximate index, or the rows in 8
+ * bits. Shared by the views that use it. */
+typedef struct kith_derived_slot {
     unsigned n_references;
-    char name[64];     /* below derived/ */
+    char name[KSTORE_DERIVED_BYTES]; /* below derived/ */
+    char problem[128];               /* why it cannot be used, or empty */
     kidx_ann_info info;
     kidx_ann *ann;     /* NULL until a search wants it */
-    char problem[128]; /* why it cannot be used, or empty */
-} kith_ann_slot;
-
-/* The same for the rows in 8 bits. */
-typedef struct kith_codes_slot {
-    unsigned n_references;
-    char name[64];
     kidx_codes *codes; /* NULL: could not be opened */
-} kith_codes_slot;
+} kith_derived_slot;
 
 /* The same for postings of metadata: filter.c. */
 typedef struct kith_fields_slot kith_fields_slot;
@@ -48,8 +43,8 @@ typedef struct kith_view {
     uint64_t n_passages;
     uint64_t *dead;
     kidx_rows rows;
-    kith_ann_slot *ann;       /* NULL: there is none */
-    kith_codes_slot *codes;   /* NULL: there are none */
+    kith_derived_slot *ann;   /* NULL: there is none */
+    kith_derived_slot *codes; /* NULL: there are none */
     kith_fields_slot *fields; /* NULL: there are none */
     kith_fields_slot *recent; /* of rows behind those, in memory; NULL: not made */
 } kith_view;

@@ -24,76 +24,69 @@ static void note_problem(char problem[128], const kith_error *error)
     snprintf(problem, 128, "%.127s", error->message);
 }
 
-static void release_ann(kith_ann_slot *slot)
+static void release_slot(kith_derived_slot *slot)
 {
     if (slot != NULL && --slot->n_references == 0) {
         kidx_ann_free(slot->ann);
-        free(slot);
-    }
-}
-
-static void release_codes(kith_codes_slot *slot)
-{
-    if (slot != NULL && --slot->n_references == 0) {
         kidx_codes_close(slot->codes);
         free(slot);
     }
 }
 
-/* The slot for a derived file: the present view's when it is the same file. */
-static kith_status find_ann(kith_collection *collection,
-                            const kith_generation *generation, const char *name,
-                            kith_ann_slot **out, kith_error *err)
+/* Look into the file of a new slot. Without codes the rows are scanned, and the next build
+ * makes new ones. */
+static kith_status open_slot(const kith_collection *collection,
+                             const kith_generation *generation, kstore_derived_kind kind,
+                             kith_derived_slot *slot, kith_error *err)
 {
-    kith_ann_slot *slot = generation->view != NULL ? generation->view->ann : NULL;
-    if (slot != NULL && strcmp(slot->name, name) == 0) {
-        slot->n_references++;
-        *out = slot;
-        return KITH_OK;
-    }
-    slot = calloc(1, sizeof(*slot));
-    char *path = kith_derived_path(generation, name);
-    if (slot == NULL || path == NULL) {
-        free(slot);
-        free(path);
-        return kbase_fail_memory(err, sizeof(*slot));
-    }
-    slot->n_references = 1;
-    snprintf(slot->name, sizeof(slot->name), "%s", name);
     const kstore_settings *settings = &collection->settings;
+    char *path = kith_derived_path(generation, slot->name);
     kith_error problem;
-    if (kidx_ann_peek(path, settings->fingerprint, settings->dim, &slot->info, &problem) !=
-        KITH_OK) {
+    if (path == NULL) {
+        return kbase_fail_memory(err, sizeof(slot->name));
+    }
+    kith_status status =
+        kind == KSTORE_DERIVED_ANN
+            ? kidx_ann_peek(path, settings->fingerprint, settings->dim, &slot->info,
+                            &problem)
+            : kidx_codes_open(path, settings->fingerprint, settings->dim, &slot->codes,
+                              &problem);
+    if (status != KITH_OK) {
         note_problem(slot->problem, &problem);
     }
     free(path);
-    *out = slot;
     return KITH_OK;
 }
 
-static kith_status find_codes(kith_collection *collection,
-                              const kith_generation *generation, const char *name,
-                              kith_codes_slot **out, kith_error *err)
+/* The slot of the file of a kind that the snapshot names, NULL if it names none: the
+ * present view's when it is the same file. */
+static kith_status find_slot(const kith_collection *collection,
+                             const kith_generation *generation,
+                             const kstore_snapshot *snapshot, kstore_derived_kind kind,
+                             kith_derived_slot *present, kith_derived_slot **out,
+                             kith_error *err)
 {
-    kith_codes_slot *slot = generation->view != NULL ? generation->view->codes : NULL;
-    if (slot != NULL && strcmp(slot->name, name) == 0) {
-        slot->n_references++;
-        *out = slot;
+    char name[KSTORE_DERIVED_BYTES];
+    kith_status status = kstore_get_derived(snapshot, kind, name, err);
+    if (status != KITH_OK || name[0] == '\0') {
+        return status;
+    }
+    if (present != NULL && strcmp(present->name, name) == 0) {
+        present->n_references++;
+        *out = present;
         return KITH_OK;
     }
-    slot = calloc(1, sizeof(*slot));
-    char *path = kith_derived_path(generation, name);
-    if (slot == NULL || path == NULL) {
-        free(slot);
-        free(path);
+    kith_derived_slot *slot = kbase_calloc(1, sizeof(*slot));
+    if (slot == NULL) {
         return kbase_fail_memory(err, sizeof(*slot));
     }
     slot->n_references = 1;
-    snprintf(slot->name, sizeof(slot->name), "%s", name);
-    const kstore_settings *settings = &collection->settings;
-    /* Without them the rows are scanned, and the next build makes new ones. */
-    (void)kidx_codes_open(path, settings->fingerprint, settings->dim, &slot->codes, NULL);
-    free(path);
+    memcpy(slot->name, name, sizeof(name));
+    status = open_slot(collection, generation, kind, slot, err);
+    if (status != KITH_OK) {
+        release_slot(slot);
+        return status;
+    }
     *out = slot;
     return KITH_OK;
 }
@@ -103,17 +96,18 @@ static kith_status find_derived(kith_collection *collection,
                                 const kstore_snapshot *snapshot, kith_view *view,
                                 kith_error *err)
 {
+    const kith_generation *generation = view->generation;
+    const kith_view *present = generation->view;
     char name[KSTORE_DERIVED_BYTES];
-    kith_status status = kstore_get_derived(snapshot, KSTORE_DERIVED_ANN, name, err);
-    if (status == KITH_OK && name[0] != '\0') {
-        status = find_ann(collection, view->generation, name, &view->ann, err);
-    }
+    kith_status status =
+        find_slot(collection, generation, snapshot, KSTORE_DERIVED_ANN,
+                  present != NULL ? present->ann : NULL, &view->ann, err);
     if (status == KITH_OK) {
-        status = kstore_get_derived(snapshot, KSTORE_DERIVED_CODES, name, err);
+        status = find_slot(collection, generation, snapshot, KSTORE_DERIVED_CODES,
+                           present != NULL ? present->codes : NULL, &view->codes, err);
     }
-    if (status == KITH_OK && name[0] != '\0') {
-        status = find_codes(collection, view->generation, name, &view->codes, err);
-        view->rows.codes = status == KITH_OK ? view->codes->codes : NULL;
+    if (view->codes != NULL) {
+        view->rows.codes = view->codes->codes;
     }
     if (status == KITH_OK) {
         status = kstore_get_derived(snapshot, KSTORE_DERIVED_FIELDS, name, err);
@@ -138,7 +132,7 @@ const kidx_ann_info *kith_view_ann_info(kith_collection *collection, const kith_
 kith_status kith_view_load_ann(kith_collection *collection, kith_view *view,
                                kith_error *err)
 {
-    kith_ann_slot *slot = view->ann;
+    kith_derived_slot *slot = view->ann;
     kith_status status = KITH_OK;
     pthread_mutex_lock(&collection->load_mutex);
     if (slot->problem[0] != '\0') {
@@ -168,8 +162,8 @@ kith_status kith_view_load_ann(kith_collection *collection, kith_view *view,
 void kith_view_free(kith_view *view)
 {
     if (view != NULL) {
-        release_ann(view->ann);
-        release_codes(view->codes);
+        release_slot(view->ann);
+        release_slot(view->codes);
         kith_fields_detach(view);
         free(view->dead);
         free(view);

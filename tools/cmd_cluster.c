@@ -68,11 +68,7 @@ static int give_clusters(const cluster_run *run, kith_groups *groups)
             is_written = set_list_close(&list);
         }
     }
-    is_written = set_list_end(&list) && is_written;
-    if (status != KITH_OK && status != KITH_NOT_FOUND) {
-        return report(&err, SUBJECT_ENVIRONMENT);
-    }
-    return !is_written ? EXIT_ENVIRONMENT : list.n > 0 ? EXIT_DONE : EXIT_NO;
+    return set_list_finish(&list, is_written, status, &err);
 }
 
 static int run_cluster(cluster_run *run)

@@ -101,6 +101,16 @@ bool set_list_end(set_list *list)
     return is_written;
 }
 
+int set_list_finish(set_list *list, bool is_written, kith_status status,
+                    const kith_error *err)
+{
+    is_written = set_list_end(list) && is_written;
+    if (status != KITH_OK && status != KITH_NOT_FOUND) {
+        return report(err, SUBJECT_ENVIRONMENT);
+    }
+    return !is_written ? EXIT_ENVIRONMENT : list->n > 0 ? EXIT_DONE : EXIT_NO;
+}
+
 /* ------------------------------------------------------------------ members */
 
 void put_member(buffer *out, const kith_record *record)

@@ -46,6 +46,10 @@ void set_list_begin(set_list *list);
 void set_list_open(set_list *list);  /* {, and "v":1 in a line */
 bool set_list_close(set_list *list); /* }; false: writing has failed */
 bool set_list_end(set_list *list);
+/* The end of a list of all that kith_groups_next() gave, with what it said last: the exit
+ * status, EXIT_NO when the list is empty. is_written: writing has not failed so far. */
+int set_list_finish(set_list *list, bool is_written, kith_status status,
+                    const kith_error *err);
 
 /* "id","passage","title","text" of a record. */
 void put_member(buffer *out, const kith_record *record);
