@@ -498,6 +498,9 @@ static kith_status write_part(writing *w, const field *of, const posting *postin
 /* Fields and postings in the order in which they are written. */
 static kith_status sort_all(kfil_builder *builder, kith_error *err)
 {
+    if (builder->n_fields == 0) {
+        return KITH_OK;
+    }
     size_t *ranks = kbase_calloc(builder->n_fields, sizeof(*ranks));
     if (ranks == NULL) {
         return kbase_fail_memory(err, builder->n_fields * sizeof(*ranks));
@@ -510,8 +513,10 @@ static kith_status sort_all(kfil_builder *builder, kith_error *err)
         builder->postings[i].field = ranks[builder->postings[i].field];
     }
     free(ranks);
-    qsort(builder->postings, builder->n_postings, sizeof(*builder->postings),
-          compare_postings);
+    if (builder->n_postings > 0) {
+        qsort(builder->postings, builder->n_postings, sizeof(*builder->postings),
+              compare_postings);
+    }
     return KITH_OK;
 }
 

@@ -215,7 +215,9 @@ static bool gather(codes_search *s, size_t q, float *threshold)
             f->candidates[f->n++] = other->candidates[i];
         }
     }
-    qsort(f->candidates, f->n, sizeof(*f->candidates), kidx_hit_compare);
+    if (f->n > 0) {
+        qsort(f->candidates, f->n, sizeof(*f->candidates), kidx_hit_compare);
+    }
     return true;
 }
 
