@@ -329,12 +329,12 @@ static bool add_dense(const query *q, const part *p, uint64_t at, uint64_t *bits
 static bool add_sparse(const query *q, const part *p, const kfil_list *list,
                        uint64_t *bits)
 {
-    const unsigned char *next = p->lists + list->at;
-    const unsigned char *end = p->lists + p->head.list_bytes;
     uint64_t row = 0;
     if (list->at > p->head.list_bytes) {
         return false;
     }
+    const unsigned char *next = p->lists + list->at;
+    const unsigned char *end = p->lists + p->head.list_bytes;
     for (uint64_t i = 0; i < list->n; i++) {
         uint64_t difference = 0;
         unsigned shift = 0;
