@@ -19,7 +19,7 @@ typedef struct kidx_codes kidx_codes;
 
 /* Write the codes of all rows. Rows that are dead now will never be found. As
  * kidx_ann_save() the file appears under its name when it is complete and on disk.
- * KITH_IO, KITH_FULL, KITH_NOMEM. Cost: about a second a million rows. */
+ * KITH_IO, KITH_FULL, KITH_NOMEM. Cost: about two seconds a million rows. */
 kith_status kidx_codes_build(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
                              const char *path, const char *fingerprint, kith_error *err);
 

@@ -68,20 +68,6 @@ void kidx_quantize(const float *x, size_t n, int limit, int32_t *codes, float *s
     *error = (float)(sqrt(rest) * (1 + 1e-6));
 }
 
-bool kidx_unit_row(kbase_isa isa, const kidx_rows *rows, uint64_t ordinal, float *x)
-{
-    double square = 0;
-    kidx_f32_from_f16(isa, rows->data + ordinal * rows->stride, rows->dim, x);
-    for (uint32_t i = 0; i < rows->dim; i++) {
-        square += (double)x[i] * (double)x[i];
-    }
-    double length = sqrt(square);
-    for (uint32_t i = 0; i < rows->dim; i++) {
-        x[i] = (float)((double)x[i] / length);
-    }
-    return square > 0 && isfinite(square);
-}
-
 /* What makes panels. */
 typedef struct make {
     kbase_isa isa;

@@ -28,9 +28,6 @@ bool kidx_codes_check_block(kidx_codes *codes, uint64_t block);
 void kidx_quantize(const float *x, size_t n, int limit, int32_t *codes, float *scale,
                    float *error);
 
-/* The row at unit length; false when its score is 0 by definition. */
-bool kidx_unit_row(kbase_isa isa, const kidx_rows *rows, uint64_t ordinal, float *x);
-
 /* Codes of a row of so many numbers. */
 size_t kidx_codes_k(uint32_t dim);
 

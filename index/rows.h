@@ -46,6 +46,10 @@ kith_status kidx_scan(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
                       const float *queries, size_t n_queries, size_t m, kidx_hit *hits,
                       size_t *counts, kith_error *err);
 
+/* A row at unit length: dim floats. False when it has none, and its score is 0 by
+ * definition; x is then to be ignored. */
+bool kidx_unit_row(kbase_isa isa, const kidx_rows *rows, uint64_t ordinal, float *x);
+
 /* f32 -> f16 (round to nearest even) and back, n numbers. */
 void kidx_f16_from_f32(kbase_isa isa, const float *in, size_t n, uint16_t *out);
 void kidx_f32_from_f16(kbase_isa isa, const uint16_t *in, size_t n, float *out);

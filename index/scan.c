@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,20 @@ void kidx_f16_from_f32(kbase_isa isa, const float *in, size_t n, uint16_t *out)
 void kidx_f32_from_f16(kbase_isa isa, const uint16_t *in, size_t n, float *out)
 {
     kidx_kernels_for(isa)->f32_from_f16(in, n, out);
+}
+
+bool kidx_unit_row(kbase_isa isa, const kidx_rows *rows, uint64_t ordinal, float *x)
+{
+    double square = 0;
+    kidx_f32_from_f16(isa, rows->data + ordinal * rows->stride, rows->dim, x);
+    for (uint32_t i = 0; i < rows->dim; i++) {
+        square += (double)x[i] * (double)x[i];
+    }
+    double length = sqrt(square);
+    for (uint32_t i = 0; i < rows->dim; i++) {
+        x[i] = (float)((double)x[i] / length);
+    }
+    return square > 0 && isfinite(square);
 }
 
 /* Queries with zeros behind them up to whole groups; free() it. */

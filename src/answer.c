@@ -119,22 +119,6 @@ static void swap(filling *f, size_t i, size_t j)
     f->ordinals[j] = ordinal;
 }
 
-/* The vector of a row at unit length; zeros for one that has none. */
-static void read_vector(const kith_answering *a, uint64_t ordinal, float *vector)
-{
-    const kidx_rows *rows = a->rows;
-    double squares = 0;
-    kidx_f32_from_f16(a->isa, rows->data + ordinal * rows->stride, rows->dim, vector);
-    for (uint32_t i = 0; i < rows->dim; i++) {
-        squares += (double)vector[i] * (double)vector[i];
-    }
-    for (uint32_t i = 0; i < rows->dim; i++) {
-        vector[i] = squares > 0 && isfinite(squares)
-                        ? (float)((double)vector[i] / sqrt(squares))
-                        : 0;
-    }
-}
-
 /* Maximal marginal relevance (Carbonell and Goldstein 1998): next comes the hit with the
  * highest mmr * score - (1 - mmr) * (highest score with one that was chosen). */
 static kith_status diversify(filling *f, kith_error *err)
@@ -164,7 +148,9 @@ static kith_status diversify(filling *f, kith_error *err)
             alike[j] = alike[j - 1];
             alike[j - 1] = former;
         }
-        read_vector(f->a, f->ordinals[i], vector);
+        if (!kidx_unit_row(f->a->isa, f->a->rows, f->ordinals[i], vector)) {
+            memset(vector, 0, f->a->rows->dim * sizeof(*vector));
+        }
         kidx_score(f->a->isa, f->a->rows, vector, f->ordinals + i + 1, f->n - i - 1,
                    scores);
         for (size_t j = i + 1; j < f->n; j++) {
