@@ -11,12 +11,13 @@
 #define MAX_SLICE 512
 #define MAX_CANDIDATES ((size_t)1 << 18)
 
-/* For one worker: the candidates of a slice of queries, and those of one, rescored. */
+/* Candidates scored before the next look at whether the rest can be left. */
+#define RESCORED_TOGETHER 8
+
+/* For one worker: the candidates of a slice of queries. */
 typedef struct workspace {
-    int64_t *ids;       /* [slice, n_candidates] */
-    float *estimates;   /* [slice, n_candidates] */
-    uint64_t *ordinals; /* [n_candidates] */
-    float *scores;      /* [n_candidates] */
+    int64_t *ids;     /* [slice, n_candidates] */
+    float *estimates; /* [slice, n_candidates], highest first */
 } workspace;
 
 typedef struct search {
@@ -76,32 +77,44 @@ size_t kidx_ann_n_candidates(size_t m)
     return m <= 10 ? 100 : m <= 100 ? 400 : 4 * m;
 }
 
-/* Rescore the candidates of one query and merge the rows that the index lacks. */
-static void rerank(const search *s, size_t q, const int64_t *ids,
-                   const workspace *space)
+/* Whether a candidate still counts; its ordinal. */
+static bool is_live(const search *s, int64_t id, uint64_t *ordinal)
 {
     const kidx_ann *ann = s->ann;
-    size_t n = 0;
-    for (size_t i = 0; i < s->n_candidates; i++) {
-        if (ids[i] < 0 ||
-            (ann->ordinals != NULL && (uint64_t)ids[i] >= ann->n_vectors)) {
-            continue;
-        }
-        uint64_t ordinal =
-            ann->ordinals != NULL ? ann->ordinals[ids[i]] : (uint64_t)ids[i];
-        if (ordinal < ann->info.covers && ordinal < s->rows->n_rows &&
-            !kidx_is_dead(s->rows, ordinal)) {
-            space->ordinals[n++] = ordinal;
-        }
+    if (id < 0 || (ann->ordinals != NULL && (uint64_t)id >= ann->n_vectors)) {
+        return false;
     }
-    kidx_score(s->isa, s->rows, s->queries + q * ann->dim, space->ordinals, n,
-               space->scores);
+    *ordinal = ann->ordinals != NULL ? ann->ordinals[id] : (uint64_t)id;
+    return *ordinal < ann->info.covers && *ordinal < s->rows->n_rows &&
+           !kidx_is_dead(s->rows, *ordinal);
+}
+
+/* Merge the rows that the index lacks and the candidates of one query, rescored, until
+ * those left have estimates too low to be among the best. */
+static void rerank(const search *s, size_t q, const int64_t *ids, const float *estimates)
+{
+    const float *query = s->queries + q * s->ann->dim;
+    const float margin = (float)s->ann->info.margin;
     kidx_best best = { s->hits + q * s->m, 0, s->m };
-    for (size_t i = 0; i < n; i++) {
-        kidx_best_push(&best, (kidx_hit){ space->ordinals[i], space->scores[i] });
-    }
     for (size_t i = 0; i < s->delta_counts[q]; i++) {
         kidx_best_push(&best, s->delta[q * s->delta_m + i]);
+    }
+    uint64_t ordinals[RESCORED_TOGETHER];
+    float scores[RESCORED_TOGETHER];
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_candidates; i++) {
+        n += is_live(s, ids[i], &ordinals[n]);
+        if (n < RESCORED_TOGETHER && i + 1 < s->n_candidates) {
+            continue;
+        }
+        kidx_score(s->isa, s->rows, query, ordinals, n, scores);
+        for (size_t j = 0; j < n; j++) {
+            kidx_best_push(&best, (kidx_hit){ ordinals[j], scores[j] });
+        }
+        n = 0;
+        if (i + 1 < s->n_candidates && !kidx_best_wants(&best, estimates[i + 1] + margin)) {
+            break;
+        }
     }
     kidx_best_sort(&best);
     s->counts[q] = best.n;
@@ -122,7 +135,8 @@ static void search_task(void *context, size_t index, unsigned worker)
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        rerank(s, q + i, space->ids + i * s->n_candidates, space);
+        rerank(s, q + i, space->ids + i * s->n_candidates,
+               space->estimates + i * s->n_candidates);
     }
 }
 
@@ -131,8 +145,6 @@ static void workspaces_free(workspace *spaces, size_t n)
     for (size_t i = 0; spaces != NULL && i < n; i++) {
         free(spaces[i].ids);
         free(spaces[i].estimates);
-        free(spaces[i].ordinals);
-        free(spaces[i].scores);
     }
     free(spaces);
 }
@@ -153,10 +165,7 @@ static workspace *workspaces_new(size_t n, size_t slice, size_t n_candidates)
         workspace *w = &spaces[i];
         w->ids = kbase_calloc(slice * n_candidates, sizeof(*w->ids));
         w->estimates = kbase_calloc(slice * n_candidates, sizeof(*w->estimates));
-        w->ordinals = kbase_calloc(n_candidates, sizeof(*w->ordinals));
-        w->scores = kbase_calloc(n_candidates, sizeof(*w->scores));
-        if (w->ids == NULL || w->estimates == NULL || w->ordinals == NULL ||
-            w->scores == NULL) {
+        if (w->ids == NULL || w->estimates == NULL) {
             workspaces_free(spaces, n);
             return NULL;
         }

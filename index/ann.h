@@ -34,6 +34,8 @@ typedef struct kidx_ann_info {
     uint32_t n_lists; /* 0: none */
     uint64_t covers;  /* rows 0 .. covers-1 were considered when it was built */
     uint64_t n_bytes; /* of its file; 0: built, not loaded */
+    double margin;    /* an exact score is above FAISS's estimate by no more, but for one
+                       * in a thousand of the nearest rows: decides what is rescored */
     kidx_recall_table recall;
 } kidx_ann_info;
 
@@ -83,7 +85,8 @@ kith_status kidx_ann_measure(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
 void kidx_ann_free(kidx_ann *ann);
 
 /* Search: candidates from FAISS (100 or more, at least 4 a hit wanted), dead rows
- * dropped, rescored by kidx_score, the rows behind `covers` scanned exactly, merged.
+ * dropped, those that can be among the best by their estimate and the margin rescored by
+ * kidx_score, the rows behind `covers` scanned exactly, merged.
  * hits and counts as for kidx_scan; a count may fall short of m: the caller decides
  * what to do then. A query that needs another nprobe than the one set waits for the
  * searches under way. Thread-safe. */

@@ -215,8 +215,7 @@ static kith_status fill(build *b, kith_error *err)
     b->ann->nprobe = info->n_lists > 0 ? 1 : 0;
     ops->set_nprobe(b->ann->index, 1);
     return kidx_ann_calibrate(b->ann, b->isa, b->pool, b->rows, b->sample,
-                              b->n_held_out, b->progress, b->context, &info->recall,
-                              err);
+                              b->n_held_out, b->progress, b->context, err);
 }
 
 kith_status kidx_ann_build(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,

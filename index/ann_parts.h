@@ -47,11 +47,12 @@ kith_status kidx_ann_load_with(const kidx_faiss_ops *ops, const char *path,
 /* Rows held out of training to measure recall, of n live ones. */
 size_t kidx_ann_n_held_out(uint64_t n_live);
 
-/* Measure recall with these stored rows as queries. */
+/* Of an index that was just built: find the margin, then measure recall, with these stored
+ * rows as queries. */
 kith_status kidx_ann_calibrate(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                                const kidx_rows *rows, const uint64_t *held_out,
                                size_t n, kidx_progress progress, void *context,
-                               kidx_recall_table *table, kith_error *err);
+                               kith_error *err);
 
 /* splitmix64 */
 static inline uint64_t kidx_next_random(uint64_t *state)

@@ -22,6 +22,13 @@ static const uint32_t measured_k[] = { 1, 10, 100 };
 #define TIMED_SCANS 8
 #define TIMED_K 10
 
+/* What the margin is taken from: the nearest rows among these candidates of FAISS. */
+#define MARGIN_QUERIES 256
+#define MARGIN_CANDIDATES 100
+#define MARGIN_NEAREST 10
+#define MARGIN_NPROBE 16
+#define MARGIN_EXCEEDED 1000 /* by one in so many */
+
 typedef struct calibration {
     kidx_ann *ann;
     kidx_recall_table *table;
@@ -81,6 +88,66 @@ static void decode_queries(calibration *c, const uint64_t *held_out, size_t n)
             c->ordinals[c->n++] = held_out[i];
         }
     }
+}
+
+/* By how much the exact scores of the rows nearest to a query exceed their estimates;
+ * returns how many there are, at most MARGIN_NEAREST. */
+static size_t find_errors(const calibration *c, size_t q, double *errors)
+{
+    const kidx_ann *ann = c->ann;
+    const float *query = c->queries + q * c->rows->dim;
+    int64_t ids[MARGIN_CANDIDATES];
+    float estimates[MARGIN_CANDIDATES];
+    kidx_hit nearest[MARGIN_NEAREST];
+    kidx_best best = { nearest, 0, MARGIN_NEAREST };
+    size_t n = ann->n_vectors < MARGIN_CANDIDATES ? (size_t)ann->n_vectors
+                                                  : MARGIN_CANDIDATES;
+    if (ann->ops->search(ann->index, 1, query, n, ids, estimates) != KITH_OK) {
+        return 0;
+    }
+    for (size_t i = 0; i < n && ids[i] >= 0; i++) {
+        uint64_t ordinal =
+            ann->ordinals != NULL ? ann->ordinals[ids[i]] : (uint64_t)ids[i];
+        float score;
+        kidx_score(c->isa, c->rows, query, &ordinal, 1, &score);
+        if (ordinal != c->ordinals[q]) {
+            kidx_best_push(&best, (kidx_hit){ i, score });
+        }
+    }
+    for (size_t i = 0; i < best.n; i++) {
+        errors[i] = (double)nearest[i].score - (double)estimates[nearest[i].ordinal];
+    }
+    return best.n;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Set the margin of an index that was just built. */
+static kith_status find_margin(calibration *c, kith_error *err)
+{
+    kidx_ann *ann = c->ann;
+    size_t n = c->n < MARGIN_QUERIES ? c->n : MARGIN_QUERIES;
+    double *errors = kbase_calloc(n * MARGIN_NEAREST, sizeof(*errors));
+    if (errors == NULL) {
+        return kbase_fail_memory(err, n * MARGIN_NEAREST * sizeof(*errors));
+    }
+    ann->nprobe = ann->info.n_lists < MARGIN_NPROBE ? ann->info.n_lists : MARGIN_NPROBE;
+    ann->ops->set_nprobe(ann->index, ann->nprobe);
+    size_t n_errors = 0;
+    for (size_t q = 0; q < n; q++) {
+        n_errors += find_errors(c, q, errors + n_errors);
+    }
+    qsort(errors, n_errors, sizeof(*errors), compare_doubles);
+    if (n_errors > 0) {
+        ann->info.margin = errors[n_errors - 1 - n_errors / MARGIN_EXCEEDED];
+    }
+    free(errors);
+    return KITH_OK;
 }
 
 static double now(void)
@@ -228,41 +295,52 @@ static void store(const calibration *c)
     }
 }
 
+/* Both of the functions below. `is_new`: the margin is still to be found. */
+static kith_status calibrate(calibration *c, const uint64_t *drawn, size_t n, bool is_new,
+                             kidx_progress progress, void *context, kith_error *err)
+{
+    c->ordinals = kbase_calloc(n, sizeof(*c->ordinals));
+    c->queries = kbase_alloc_aligned(n * c->rows->dim, sizeof(*c->queries));
+    c->truth = kbase_calloc(n * N_K, sizeof(*c->truth));
+    c->hits = kbase_calloc(n * MAX_M, sizeof(*c->hits));
+    c->counts = kbase_calloc(n, sizeof(*c->counts));
+    kith_status status = KITH_OK;
+    if (c->ordinals == NULL || c->queries == NULL || c->truth == NULL || c->hits == NULL ||
+        c->counts == NULL) {
+        status = kbase_fail_memory(err, n * MAX_M * sizeof(*c->hits));
+        goto out;
+    }
+    decode_queries(c, drawn, n);
+    if (c->n > 0 && is_new) {
+        status = find_margin(c, err);
+    }
+    if (c->n > 0 && status == KITH_OK) {
+        status = find_truth(c, err);
+    }
+    if (c->n > 0 && status == KITH_OK) {
+        status = sweep(c, progress, context, err);
+    }
+    if (status == KITH_OK) {
+        store(c);
+    }
+out:
+    free(c->counts);
+    free(c->hits);
+    free(c->truth);
+    free(c->queries);
+    free(c->ordinals);
+    return status;
+}
+
 kith_status kidx_ann_calibrate(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                                const kidx_rows *rows, const uint64_t *held_out,
                                size_t n, kidx_progress progress, void *context,
-                               kidx_recall_table *table, kith_error *err)
+                               kith_error *err)
 {
+    kidx_recall_table *table = &ann->info.recall;
     calibration c = { .ann = ann, .table = table, .isa = isa, .pool = pool, .rows = rows };
     *table = (kidx_recall_table){ 0 };
-    c.ordinals = kbase_calloc(n, sizeof(*c.ordinals));
-    c.queries = kbase_alloc_aligned(n * rows->dim, sizeof(*c.queries));
-    c.truth = kbase_calloc(n * N_K, sizeof(*c.truth));
-    c.hits = kbase_calloc(n * MAX_M, sizeof(*c.hits));
-    c.counts = kbase_calloc(n, sizeof(*c.counts));
-    kith_status status = KITH_OK;
-    if (c.ordinals == NULL || c.queries == NULL || c.truth == NULL || c.hits == NULL ||
-        c.counts == NULL) {
-        status = kbase_fail_memory(err, n * MAX_M * sizeof(*c.hits));
-        goto out;
-    }
-    decode_queries(&c, held_out, n);
-    if (c.n > 0) {
-        status = find_truth(&c, err);
-    }
-    if (c.n > 0 && status == KITH_OK) {
-        status = sweep(&c, progress, context, err);
-    }
-    if (status == KITH_OK) {
-        store(&c);
-    }
-out:
-    free(c.counts);
-    free(c.hits);
-    free(c.truth);
-    free(c.queries);
-    free(c.ordinals);
-    return status;
+    return calibrate(&c, held_out, n, true, progress, context, err);
 }
 
 kith_status kidx_ann_measure(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
@@ -287,8 +365,9 @@ kith_status kidx_ann_measure(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
         drawn[i] = kidx_next_random(&seed) % rows->n_rows;
         i += !kidx_is_dead(rows, drawn[i]);
     }
-    kith_status status = kidx_ann_calibrate(ann, isa, pool, rows, drawn, n, progress,
-                                            context, table, err);
+    calibration c = { .ann = ann, .table = table, .isa = isa, .pool = pool, .rows = rows };
+    *table = (kidx_recall_table){ 0 };
+    kith_status status = calibrate(&c, drawn, n, false, progress, context, err);
     free(drawn);
     return status;
 }
