@@ -223,11 +223,18 @@ typedef struct kith_text {
     size_t n_bytes;
 } kith_text;
 
+typedef struct kith_encode_opts {
+    size_t size;
+    kith_pooling pooling; /* KITH_POOLING_DEFAULT is normalised as the model says, every
+                           * other one is returned as it is (not normalised) */
+} kith_encode_opts;
+
+#define KITH_ENCODE_OPTS_INIT { sizeof(kith_encode_opts), KITH_POOLING_DEFAULT }
+
 /* Encode texts into vectors.
  *
  * texts      [in] n_texts texts
- * pooling    [in] KITH_POOLING_DEFAULT, or another way; KITH_POOLING_DEFAULT is normalised
- *            as the model says, every other one is returned as it is (not normalised)
+ * opts       [in, may be NULL]
  * vectors    [out] n_texts x dim floats, row after row, caller-owned
  * n_dropped  [out, may be NULL] n_texts numbers: tokens that did not fit and were cut
  * Returns KITH_OK; KITH_INVALID (no pooler in this model); KITH_CORRUPT (the embedding of
@@ -235,8 +242,8 @@ typedef struct kith_text {
  * Thread-safe: yes; calls on one model wait for each other. Cost: about 21 MFLOP a token
  * for MiniLM-L6, no padding: the length of a text costs nothing to its neighbours. */
 kith_status kith_model_encode(kith_model *model, const kith_text *texts, size_t n_texts,
-                              kith_pooling pooling, float *vectors, uint32_t *n_dropped,
-                              kith_error *err);
+                              const kith_encode_opts *opts, float *vectors,
+                              uint32_t *n_dropped, kith_error *err);
 
 /* The word pieces of one text. */
 typedef struct kith_tokens {

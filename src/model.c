@@ -76,10 +76,15 @@ kith_status kith_model_test(kith_model *model, kith_model_test_result *result,
 }
 
 kith_status kith_model_encode(kith_model *model, const kith_text *texts, size_t n_texts,
-                              kith_pooling pooling, float *vectors, uint32_t *n_dropped,
-                              kith_error *err)
+                              const kith_encode_opts *opts, float *vectors,
+                              uint32_t *n_dropped, kith_error *err)
 {
-    return kenc_encode(model->encoder, texts, n_texts, pooling, vectors, n_dropped, err);
+    kith_encode_opts complete = KITH_ENCODE_OPTS_INIT;
+    kith_status status = kith_take_opts(&complete, sizeof(complete), opts,
+                                        "kith_encode_opts", err);
+    return status != KITH_OK ? status
+                             : kenc_encode(model->encoder, texts, n_texts,
+                                           complete.pooling, vectors, n_dropped, err);
 }
 
 kith_status kith_model_tokenize(const kith_model *model, kith_text text, bool truncate,

@@ -58,7 +58,7 @@ static int compare(kith_model *model, char **sentences, size_t n_sentences,
     for (size_t i = 0; i < n_sentences; i++) {
         texts[i] = text_of(sentences[i]);
     }
-    if (kith_model_encode(model, texts, n_sentences, KITH_POOLING_DEFAULT, vectors,
+    if (kith_model_encode(model, texts, n_sentences, NULL, vectors,
                           NULL, &err) != KITH_OK) {
         status = report(&err, SUBJECT_ENVIRONMENT);
     } else {

@@ -35,13 +35,15 @@ static int encode_group(encode_run *run, const text_item *items, size_t n_items)
     static kith_text texts[GROUP_TEXTS];
     static uint32_t n_dropped[GROUP_TEXTS];
     kith_error err;
+    kith_encode_opts opts = KITH_ENCODE_OPTS_INIT;
+    opts.pooling = (kith_pooling)(run->pooling + 1);
     size_t n = 0;
     while (n < n_items && items[n].problem == NULL) {
         texts[n] = items[n].text;
         n++;
     }
-    if (kith_model_encode(run->model, texts, n, (kith_pooling)(run->pooling + 1),
-                          run->vectors, n_dropped, &err) != KITH_OK) {
+    if (kith_model_encode(run->model, texts, n, &opts, run->vectors, n_dropped, &err) !=
+        KITH_OK) {
         return report(&err, SUBJECT_ENVIRONMENT);
     }
     for (size_t i = 0; i < n; i++) {

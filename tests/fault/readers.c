@@ -154,7 +154,7 @@ static bool has_its_score(reader *r, const kith_hit *hit)
     kith_error err;
     float vector[MAX_DIM];
     const kith_text text = hit->record->text;
-    if (!is_good(kith_model_encode(r->model, &text, 1, KITH_POOLING_DEFAULT, vector, NULL,
+    if (!is_good(kith_model_encode(r->model, &text, 1, NULL, vector, NULL,
                                    &err), "encode", &err)) {
         return false;
     }
@@ -297,7 +297,7 @@ static void run_reader(unsigned number)
     reader r = { .number = number };
     const kith_text query = { QUERY, sizeof(QUERY) - 1 };
     if (!open_model(&r.model) || !open_collection(&r) ||
-        !is_good(kith_model_encode(r.model, &query, 1, KITH_POOLING_DEFAULT, r.query, NULL,
+        !is_good(kith_model_encode(r.model, &query, 1, NULL, r.query, NULL,
                                    &err), "encode", &err)) {
         return;
     }

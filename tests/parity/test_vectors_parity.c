@@ -62,6 +62,8 @@ static float *encode(kith_model *model, const golden_text *texts, size_t n, size
                      kith_pooling pooling)
 {
     kith_error error;
+    kith_encode_opts opts = KITH_ENCODE_OPTS_INIT;
+    opts.pooling = pooling;
     float *vectors = calloc(n * DIM, sizeof(*vectors));
     kith_text *in = calloc(n, sizeof(*in));
     for (size_t i = 0; i < n; i++) {
@@ -69,7 +71,7 @@ static float *encode(kith_model *model, const golden_text *texts, size_t n, size
     }
     for (size_t i = 0; i < n; i += batch) {
         size_t count = n - i < batch ? n - i : batch;
-        assert_ok(kith_model_encode(model, in + i, count, pooling, vectors + i * DIM, NULL,
+        assert_ok(kith_model_encode(model, in + i, count, &opts, vectors + i * DIM, NULL,
                                     &error));
     }
     free(in);
@@ -300,7 +302,7 @@ static void known_pairs_have_their_cosines(void **state)
                                     { pairs[i].b, strlen(pairs[i].b) } };
         float v[2 * DIM];
         double cosine = 0.0;
-        assert_ok(kith_model_encode(model, texts, 2, KITH_POOLING_DEFAULT, v, NULL, &error));
+        assert_ok(kith_model_encode(model, texts, 2, NULL, v, NULL, &error));
         for (size_t j = 0; j < DIM; j++) {
             cosine += (double)v[j] * (double)v[DIM + j];
         }

@@ -110,7 +110,7 @@ static void queries_by_record_and_by_vector(void **state)
     kith_results *results;
     float vector[48];
     const kith_text cat = text_of(animals[0]);
-    assert_ok(kith_model_encode(model, &cat, 1, KITH_POOLING_DEFAULT, vector, NULL, &error));
+    assert_ok(kith_model_encode(model, &cat, 1, NULL, vector, NULL, &error));
     for (size_t i = 0; i < 48; i++) {
         vector[i] *= 7.0f; /* any length */
     }
@@ -219,7 +219,7 @@ static void handles_do_not_survive_fork(void **state)
         bool good =
             kith_collection_get_info(c, &info, &error) == KITH_INVALID &&
             kith_search(c, &query, 1, NULL, &results, &error) == KITH_INVALID &&
-            kith_model_encode(model, &query.text, 1, KITH_POOLING_DEFAULT, vector, NULL,
+            kith_model_encode(model, &query.text, 1, NULL, vector, NULL,
                               &error) == KITH_INVALID;
         _exit(good ? 0 : 1);
     }

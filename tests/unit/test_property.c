@@ -70,7 +70,7 @@ static void encode(const char *text, float vector[DIM])
 {
     kith_error error;
     const kith_text one = text_of(text);
-    assert_ok(kith_model_encode(model, &one, 1, KITH_POOLING_DEFAULT, vector, NULL, &error));
+    assert_ok(kith_model_encode(model, &one, 1, NULL, vector, NULL, &error));
 }
 
 /* Where the library cuts a text, from a collection of its own. */

@@ -287,7 +287,7 @@ static void given_and_encoded_vectors_side_by_side(void **state)
     kith_writer *writer = begin(c);
     for (int i = 0; i < N_ANIMALS; i++) {
         const kith_text text = text_of(animals[i]);
-        assert_ok(kith_model_encode(model, &text, 1, KITH_POOLING_DEFAULT, vectors[i],
+        assert_ok(kith_model_encode(model, &text, 1, NULL, vectors[i],
                                     NULL, &error));
         char *id = format("encoded %d", i);
         add(writer, id, animals[i]);

@@ -284,7 +284,7 @@ static void an_empty_text_can_stand_alone(void **state)
     kith_writer_close(writer);
     float vector[48];
     const kith_text empty = text_of("");
-    assert_ok(kith_model_encode(model, &empty, 1, KITH_POOLING_DEFAULT, vector, NULL,
+    assert_ok(kith_model_encode(model, &empty, 1, NULL, vector, NULL,
                                 &error));
     const kith_query query = { .vector = vector };
     kith_results *results = NULL;

@@ -299,7 +299,7 @@ static kith_status encode(kith_model *with, const char *text)
     kith_error error;
     float vector[48];
     const kith_text given = text_of(text);
-    return kith_model_encode(with, &given, 1, KITH_POOLING_DEFAULT, vector, NULL, &error);
+    return kith_model_encode(with, &given, 1, NULL, vector, NULL, &error);
 }
 
 /* A copy of the tiny model in which the embedding of "q" is damaged, open; or NULL. */
