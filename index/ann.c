@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,12 @@
 #define MAX_SLICE 512
 #define MAX_CANDIDATES ((size_t)1 << 18)
 
-/* Candidates scored before the next look at whether the rest can be left. */
-#define RESCORED_TOGETHER 8
-
-/* For one worker: the candidates of a slice of queries. */
+/* For one worker: the candidates of a slice of queries, and those of one, rescored. */
 typedef struct workspace {
-    int64_t *ids;     /* [slice, n_candidates] */
-    float *estimates; /* [slice, n_candidates], highest first */
+    int64_t *ids;       /* [slice, n_candidates] */
+    float *estimates;   /* [slice, n_candidates], highest first */
+    uint64_t *ordinals; /* [n_candidates] */
+    float *scores;      /* [n_candidates] */
 } workspace;
 
 typedef struct search {
@@ -28,6 +28,7 @@ typedef struct search {
     size_t n_queries;
     size_t slice; /* queries of one call of FAISS */
     size_t n_candidates;
+    size_t n_near; /* as in kidx_ann_depth */
     size_t m;
     kidx_hit *hits; /* [n_queries, m] */
     size_t *counts;
@@ -72,9 +73,11 @@ void kidx_ann_get_info(const kidx_ann *ann, kidx_ann_info *info)
     *info = ann->info;
 }
 
-size_t kidx_ann_n_candidates(size_t m)
+kidx_ann_depth kidx_ann_depth_for(size_t m)
 {
-    return m <= 10 ? 100 : m <= 100 ? 400 : 4 * m;
+    return m <= 10    ? (kidx_ann_depth){ 100, 10 }
+           : m <= 100 ? (kidx_ann_depth){ 400, 100 }
+                      : (kidx_ann_depth){ 4 * m, m };
 }
 
 /* Whether a candidate still counts; its ordinal. */
@@ -89,32 +92,35 @@ static bool is_live(const search *s, int64_t id, uint64_t *ordinal)
            !kidx_is_dead(s->rows, *ordinal);
 }
 
-/* Merge the rows that the index lacks and the candidates of one query, rescored, until
- * those left have estimates too low to be among the best. */
-static void rerank(const search *s, size_t q, const int64_t *ids, const float *estimates)
+/* The live candidates of one query that can be among the best, by their estimates.
+ * Returns how many. */
+static size_t choose_candidates(const search *s, const int64_t *ids,
+                                const float *estimates, uint64_t *ordinals)
 {
-    const float *query = s->queries + q * s->ann->dim;
-    const float margin = (float)s->ann->info.margin;
+    float least = -INFINITY;
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_candidates && !(estimates[i] < least); i++) {
+        n += is_live(s, ids[i], &ordinals[n]);
+        if (n == s->n_near) {
+            least = estimates[i] - (float)s->ann->info.margin;
+        }
+    }
+    return n;
+}
+
+/* Rescore the candidates of one query and merge the rows that the index lacks. */
+static void rerank(const search *s, size_t q, size_t candidates, const workspace *space)
+{
+    size_t n = choose_candidates(s, space->ids + candidates,
+                                 space->estimates + candidates, space->ordinals);
+    kidx_score(s->isa, s->rows, s->queries + q * s->ann->dim, space->ordinals, n,
+               space->scores);
     kidx_best best = { s->hits + q * s->m, 0, s->m };
+    for (size_t i = 0; i < n; i++) {
+        kidx_best_push(&best, (kidx_hit){ space->ordinals[i], space->scores[i] });
+    }
     for (size_t i = 0; i < s->delta_counts[q]; i++) {
         kidx_best_push(&best, s->delta[q * s->delta_m + i]);
-    }
-    uint64_t ordinals[RESCORED_TOGETHER];
-    float scores[RESCORED_TOGETHER];
-    size_t n = 0;
-    for (size_t i = 0; i < s->n_candidates; i++) {
-        n += is_live(s, ids[i], &ordinals[n]);
-        if (n < RESCORED_TOGETHER && i + 1 < s->n_candidates) {
-            continue;
-        }
-        kidx_score(s->isa, s->rows, query, ordinals, n, scores);
-        for (size_t j = 0; j < n; j++) {
-            kidx_best_push(&best, (kidx_hit){ ordinals[j], scores[j] });
-        }
-        n = 0;
-        if (i + 1 < s->n_candidates && !kidx_best_wants(&best, estimates[i + 1] + margin)) {
-            break;
-        }
     }
     kidx_best_sort(&best);
     s->counts[q] = best.n;
@@ -135,8 +141,7 @@ static void search_task(void *context, size_t index, unsigned worker)
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        rerank(s, q + i, space->ids + i * s->n_candidates,
-               space->estimates + i * s->n_candidates);
+        rerank(s, q + i, i * s->n_candidates, space);
     }
 }
 
@@ -145,6 +150,8 @@ static void workspaces_free(workspace *spaces, size_t n)
     for (size_t i = 0; spaces != NULL && i < n; i++) {
         free(spaces[i].ids);
         free(spaces[i].estimates);
+        free(spaces[i].ordinals);
+        free(spaces[i].scores);
     }
     free(spaces);
 }
@@ -165,7 +172,10 @@ static workspace *workspaces_new(size_t n, size_t slice, size_t n_candidates)
         workspace *w = &spaces[i];
         w->ids = kbase_calloc(slice * n_candidates, sizeof(*w->ids));
         w->estimates = kbase_calloc(slice * n_candidates, sizeof(*w->estimates));
-        if (w->ids == NULL || w->estimates == NULL) {
+        w->ordinals = kbase_calloc(n_candidates, sizeof(*w->ordinals));
+        w->scores = kbase_calloc(n_candidates, sizeof(*w->scores));
+        if (w->ids == NULL || w->estimates == NULL || w->ordinals == NULL ||
+            w->scores == NULL) {
             workspaces_free(spaces, n);
             return NULL;
         }
@@ -207,9 +217,9 @@ static kith_status check_queries(const float *queries, size_t n_queries, uint32_
 
 kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                                  const kidx_rows *rows, const float *queries,
-                                 size_t n_queries, uint32_t nprobe, size_t n_candidates,
-                                 size_t m, kidx_hit *hits, size_t *counts,
-                                 kith_error *err)
+                                 size_t n_queries, uint32_t nprobe,
+                                 kidx_ann_depth depth, size_t m, kidx_hit *hits,
+                                 size_t *counts, kith_error *err)
 {
     kith_status status = check_queries(queries, n_queries, ann->dim, err);
     if (status != KITH_OK) {
@@ -222,11 +232,12 @@ kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                  .rows = rows,
                  .queries = queries,
                  .n_queries = n_queries,
+                 .n_near = depth.n_near,
                  .m = m,
                  .hits = hits,
                  .counts = counts };
-    s.n_candidates =
-        n_candidates < ann->n_vectors ? n_candidates : (size_t)ann->n_vectors;
+    s.n_candidates = depth.n_candidates < ann->n_vectors ? depth.n_candidates
+                                                         : (size_t)ann->n_vectors;
     uint64_t covers = ann->info.covers;
     uint64_t n_delta = rows->n_rows > covers ? rows->n_rows - covers : 0;
     s.delta_m = m < n_delta ? m : (size_t)n_delta;
@@ -264,5 +275,5 @@ kith_status kidx_ann_search(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                             size_t *counts, kith_error *err)
 {
     return kidx_ann_search_with(ann, isa, pool, rows, queries, n_queries, nprobe,
-                                kidx_ann_n_candidates(m), m, hits, counts, err);
+                                kidx_ann_depth_for(m), m, hits, counts, err);
 }

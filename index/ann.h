@@ -34,8 +34,9 @@ typedef struct kidx_ann_info {
     uint32_t n_lists; /* 0: none */
     uint64_t covers;  /* rows 0 .. covers-1 were considered when it was built */
     uint64_t n_bytes; /* of its file; 0: built, not loaded */
-    double margin;    /* an exact score is above FAISS's estimate by no more, but for one
-                       * in a thousand of the nearest rows: decides what is rescored */
+    /* Of the rows that are among the 10 nearest, all but one in 5,000 have an estimate by
+     * FAISS that lies no further below the 10th highest: decides what is rescored. */
+    double margin;
     kidx_recall_table recall;
 } kidx_ann_info;
 
@@ -85,8 +86,8 @@ kith_status kidx_ann_measure(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
 void kidx_ann_free(kidx_ann *ann);
 
 /* Search: candidates from FAISS (100 or more, at least 4 a hit wanted), dead rows
- * dropped, those that can be among the best by their estimate and the margin rescored by
- * kidx_score, the rows behind `covers` scanned exactly, merged.
+ * dropped, those that by estimate and margin can be among the best rescored by kidx_score,
+ * the rows behind `covers` scanned exactly, merged.
  * hits and counts as for kidx_scan; a count may fall short of m: the caller decides
  * what to do then. A query that needs another nprobe than the one set waits for the
  * searches under way. Thread-safe. */

@@ -27,16 +27,22 @@ kidx_ann *kidx_ann_new(const kidx_faiss_ops *ops, uint32_t dim);
 void kidx_ann_decode(kbase_isa isa, const kidx_rows *rows, const uint64_t *ordinals,
                      size_t n, float *out);
 
-/* Candidates that a search for m hits asks of FAISS: steps, so that every m up to a
- * measured k is searched with at least as many as were measured for that k. */
-size_t kidx_ann_n_candidates(size_t m);
+/* How deep the hits are looked for. */
+typedef struct kidx_ann_depth {
+    size_t n_candidates; /* that are asked of FAISS */
+    size_t n_near; /* those within the margin of the estimate of this one are rescored */
+} kidx_ann_depth;
 
-/* kidx_ann_search() with the number of candidates given. */
+/* For m hits: in steps, so that every m up to a measured k is searched as deep as was
+ * measured for that k. */
+kidx_ann_depth kidx_ann_depth_for(size_t m);
+
+/* kidx_ann_search() with the depth given. */
 kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                                  const kidx_rows *rows, const float *queries,
-                                 size_t n_queries, uint32_t nprobe, size_t n_candidates,
-                                 size_t m, kidx_hit *hits, size_t *counts,
-                                 kith_error *err);
+                                 size_t n_queries, uint32_t nprobe,
+                                 kidx_ann_depth depth, size_t m, kidx_hit *hits,
+                                 size_t *counts, kith_error *err);
 
 /* kidx_ann_load() with these functions instead of the module's (NULL: the module's), so
  * that the frame can be tested without FAISS. */

@@ -16,6 +16,8 @@ static const uint32_t measured_k[] = { 1, 10, 100 };
 
 /* Every higher nprobe would find no more. */
 #define SATURATED 0.9995
+/* A lower recall is hardly ever asked for. */
+#define USEFUL 0.85
 
 /* Queries that are timed one by one. */
 #define TIMED 32
@@ -23,11 +25,11 @@ static const uint32_t measured_k[] = { 1, 10, 100 };
 #define TIMED_K 10
 
 /* What the margin is taken from: the nearest rows among these candidates of FAISS. */
-#define MARGIN_QUERIES 256
-#define MARGIN_CANDIDATES 100
+#define MARGIN_QUERIES 1000
+#define MARGIN_CANDIDATES 400
 #define MARGIN_NEAREST 10
-#define MARGIN_NPROBE 16
-#define MARGIN_EXCEEDED 1000 /* by one in so many */
+#define MARGIN_NPROBE 128
+#define MARGIN_EXCEEDED 5000 /* by one in so many */
 
 typedef struct calibration {
     kidx_ann *ann;
@@ -90,9 +92,9 @@ static void decode_queries(calibration *c, const uint64_t *held_out, size_t n)
     }
 }
 
-/* By how much the exact scores of the rows nearest to a query exceed their estimates;
- * returns how many there are, at most MARGIN_NEAREST. */
-static size_t find_errors(const calibration *c, size_t q, double *errors)
+/* How far below the MARGIN_NEAREST-th highest estimate those of the rows lie that are
+ * nearest by their exact scores; returns how many there are. */
+static size_t find_gaps(const calibration *c, size_t q, double *gaps)
 {
     const kidx_ann *ann = c->ann;
     const float *query = c->queries + q * c->rows->dim;
@@ -100,22 +102,20 @@ static size_t find_errors(const calibration *c, size_t q, double *errors)
     float estimates[MARGIN_CANDIDATES];
     kidx_hit nearest[MARGIN_NEAREST];
     kidx_best best = { nearest, 0, MARGIN_NEAREST };
-    size_t n = ann->n_vectors < MARGIN_CANDIDATES ? (size_t)ann->n_vectors
-                                                  : MARGIN_CANDIDATES;
-    if (ann->ops->search(ann->index, 1, query, n, ids, estimates) != KITH_OK) {
+    if (ann->n_vectors < MARGIN_CANDIDATES ||
+        ann->ops->search(ann->index, 1, query, MARGIN_CANDIDATES, ids, estimates) !=
+            KITH_OK) {
         return 0;
     }
-    for (size_t i = 0; i < n && ids[i] >= 0; i++) {
+    for (size_t i = 0; i < MARGIN_CANDIDATES && ids[i] >= 0; i++) {
         uint64_t ordinal =
             ann->ordinals != NULL ? ann->ordinals[ids[i]] : (uint64_t)ids[i];
         float score;
         kidx_score(c->isa, c->rows, query, &ordinal, 1, &score);
-        if (ordinal != c->ordinals[q]) {
-            kidx_best_push(&best, (kidx_hit){ i, score });
-        }
+        kidx_best_push(&best, (kidx_hit){ i, score });
     }
     for (size_t i = 0; i < best.n; i++) {
-        errors[i] = (double)nearest[i].score - (double)estimates[nearest[i].ordinal];
+        gaps[i] = (double)estimates[best.n - 1] - (double)estimates[nearest[i].ordinal];
     }
     return best.n;
 }
@@ -132,21 +132,21 @@ static kith_status find_margin(calibration *c, kith_error *err)
 {
     kidx_ann *ann = c->ann;
     size_t n = c->n < MARGIN_QUERIES ? c->n : MARGIN_QUERIES;
-    double *errors = kbase_calloc(n * MARGIN_NEAREST, sizeof(*errors));
-    if (errors == NULL) {
-        return kbase_fail_memory(err, n * MARGIN_NEAREST * sizeof(*errors));
+    double *gaps = kbase_calloc(n * MARGIN_NEAREST, sizeof(*gaps));
+    if (gaps == NULL) {
+        return kbase_fail_memory(err, n * MARGIN_NEAREST * sizeof(*gaps));
     }
     ann->nprobe = ann->info.n_lists < MARGIN_NPROBE ? ann->info.n_lists : MARGIN_NPROBE;
     ann->ops->set_nprobe(ann->index, ann->nprobe);
-    size_t n_errors = 0;
+    size_t n_gaps = 0;
     for (size_t q = 0; q < n; q++) {
-        n_errors += find_errors(c, q, errors + n_errors);
+        n_gaps += find_gaps(c, q, gaps + n_gaps);
     }
-    qsort(errors, n_errors, sizeof(*errors), compare_doubles);
-    if (n_errors > 0) {
-        ann->info.margin = errors[n_errors - 1 - n_errors / MARGIN_EXCEEDED];
+    qsort(gaps, n_gaps, sizeof(*gaps), compare_doubles);
+    if (n_gaps > 0) {
+        ann->info.margin = gaps[n_gaps - 1 - n_gaps / MARGIN_EXCEEDED];
     }
-    free(errors);
+    free(gaps);
     return KITH_OK;
 }
 
@@ -227,7 +227,7 @@ static double recall_of(const calibration *c, size_t m, size_t i)
 }
 
 /* One nprobe: each k is searched as kidx_ann_search() does it. What was found for a k
- * serves the smaller ones that have the same candidates. */
+ * serves the smaller ones that are searched as deep. */
 static kith_status measure(calibration *c, uint32_t nprobe, double *worst,
                            kith_error *err)
 {
@@ -240,12 +240,13 @@ static kith_status measure(calibration *c, uint32_t nprobe, double *worst,
     }
     for (size_t i = N_K; i-- > 0;) {
         uint32_t k = measured_k[i];
-        size_t n_candidates = kidx_ann_n_candidates(k);
-        if (m == 0 || n_candidates != kidx_ann_n_candidates(measured_k[i + 1])) {
+        kidx_ann_depth depth = kidx_ann_depth_for(k);
+        if (m == 0 || depth.n_near != kidx_ann_depth_for(measured_k[i + 1]).n_near) {
             m = k + 1;
+            depth.n_near++;
             status =
                 kidx_ann_search_with(c->ann, c->isa, c->pool, c->rows, c->queries, c->n,
-                                     nprobe, n_candidates, m, c->hits, c->counts, err);
+                                     nprobe, depth, m, c->hits, c->counts, err);
             if (status != KITH_OK) {
                 return status;
             }
@@ -278,7 +279,9 @@ static kith_status sweep(calibration *c, kidx_progress progress, void *context,
             c->n_points == KIDX_MAX_POINTS / N_K) {
             return status;
         }
-        uint32_t next = nprobe + (nprobe > 2 ? nprobe * 2 / 5 : 1); /* half an octave */
+        /* Half an octave up, and a quarter where recall is what somebody may want. */
+        uint32_t step = worst < USEFUL ? nprobe * 2 / 5 : nprobe / 5;
+        uint32_t next = nprobe + (step > 0 ? step : 1);
         nprobe = next < n_lists ? next : n_lists;
     }
 }

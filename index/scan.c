@@ -57,6 +57,9 @@ void kidx_score(kbase_isa isa, const kidx_rows *rows, const float *query,
         size_t n_block = n - i < BLOCK ? n - i : BLOCK;
         for (size_t r = 0; r < n_block; r++) {
             block[r] = rows->data + ordinals[i + r] * rows->stride;
+            for (uint32_t j = 0; j < rows->dim; j += 32) { /* a cache line of f16 */
+                __builtin_prefetch(block[r] + j);
+            }
         }
         kernels->score(block, n_block, query, 1, rows->dim, scores + i, 0);
     }
