@@ -397,8 +397,14 @@ kith_status kith_collection_measure_recall(kith_collection *collection,
 
 /* What happens to a text that is longer than a vector can hold. */
 typedef enum kith_long_text {
-    KITH_LONG_CHUNK = 0,   /* it becomes passages of up to 200 tokens, the title in each */
-    KITH_LONG_TRUNCATE = 1 /* the first max_tokens count, the rest is cut and counted */
+    KITH_LONG_CHUNK = 0,    /* it becomes passages of up to 200 tokens, the title in each */
+    KITH_LONG_TRUNCATE = 1, /* the first max_tokens count, the rest is cut and counted */
+    /* One passage with one vector, made when the record is added, in the caller's thread: */
+    KITH_LONG_AVERAGE = 2, /* the mean of those of its passages, weighted by their tokens */
+    /* that of the sentences that are nearest to all others of the text (degree centrality:
+     * Erkan and Radev, LexRank, 2004), in their order, up to 200 tokens with the title.
+     * They become the member "summary" of the metadata. */
+    KITH_LONG_SUMMARY = 3
 } kith_long_text;
 
 /* A passage of a record to add. */
@@ -478,6 +484,7 @@ typedef struct kith_writer_stats {
     uint64_t n_unchanged;  /* were there already, with the same content */
     uint64_t n_duplicates; /* ids given more than once to this writer: the later one wins */
     uint64_t n_truncated;  /* records of which tokens were cut */
+    uint64_t n_condensed;  /* records that got an average or a summary */
     uint64_t n_deleted;    /* records */
     uint64_t n_passages;   /* rows written */
     uint64_t n_encoded;    /* of them encoded; the others were copied or given */
@@ -527,7 +534,7 @@ void kith_writer_get_stats(const kith_writer *writer, kith_writer_stats *stats);
 
 /* How the approximate index is built. */
 typedef enum kith_ann {
-    KITH_ANN_AUTO = 0,   /* from 20,000 rows up, and again when it covers too little */
+    KITH_ANN_AUTO = 0,   /* from 100,000 rows up, and again when it covers too little */
     KITH_ANN_ALWAYS = 1, /* now, from the fewest rows that it can be trained on (724) */
     KITH_ANN_NEVER = 2
 } kith_ann;

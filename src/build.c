@@ -17,8 +17,9 @@
 #define FIELDS_GROWTH 8
 /* Below this many rows a scan of the rows themselves takes no time worth saving. */
 #define CODES_ROWS 10000
-/* Below this many rows an exact scan is faster than anything else. */
-#define AUTO_ROWS 20000
+/* Below this many rows an exact search takes some two milliseconds on one thread
+ * (docs/benchmarks.md): nothing that a lower recall would be worth. */
+#define AUTO_ROWS 100000
 /* Rows that a derived file does not cover are scanned: a quarter of those that it does is
  * where a new one pays. */
 #define AUTO_GROWTH 4

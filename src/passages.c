@@ -4,6 +4,9 @@
 
 #include "error.h"
 
+/* Tokens of a sentence: what is shorter, such as "1." or "Dr.", is a part of one. */
+#define MIN_SENTENCE 4
+
 /* How good a place between two tokens is for a cut. */
 typedef enum boundary {
     BOUNDARY_INSIDE_WORD,
@@ -72,7 +75,8 @@ static size_t choose_cut(const kenc_token_list *list, const char *text, size_t f
     return best;
 }
 
-static kith_status add_span(kith_spans *spans, size_t first, size_t last, kith_error *err)
+static kith_status add_span(kith_spans *spans, size_t first, size_t last, size_t n_tokens,
+                            kith_error *err)
 {
     if (spans->n == spans->capacity) {
         size_t capacity = spans->capacity == 0 ? 16 : 2 * spans->capacity;
@@ -83,7 +87,7 @@ static kith_status add_span(kith_spans *spans, size_t first, size_t last, kith_e
         spans->spans = more;
         spans->capacity = capacity;
     }
-    spans->spans[spans->n++] = (kith_span){ first, last };
+    spans->spans[spans->n++] = (kith_span){ first, last, n_tokens };
     return KITH_OK;
 }
 
@@ -133,17 +137,46 @@ kith_status kith_cut_passages(const kenc_tokenizer *tokenizer, kith_text title,
     spans->n = 0;
     spans->title_bytes = title.n_bytes;
     if (n_title + end - 1 <= room) {
-        return add_span(spans, 0, text.n_bytes, err);
+        return add_span(spans, 0, text.n_bytes, end - 1, err);
     }
     spans->title_bytes = cut_title_bytes;
     room -= n_title < room / 2 ? n_title : room / 2;
     if (end - 1 <= room) {
-        return add_span(spans, 0, text.n_bytes, err);
+        return add_span(spans, 0, text.n_bytes, end - 1, err);
     }
     for (size_t first = 1; first < end && status == KITH_OK;) {
         size_t next = end - first <= room ? end
                                           : choose_cut(list, text.data, first, room);
-        status = add_span(spans, list->first[first], list->last[next - 1], err);
+        status = add_span(spans, list->first[first], list->last[next - 1], next - first,
+                          err);
+        first = next;
+    }
+    return status;
+}
+
+/* The token behind the sentence that begins at `first`: at most `room` tokens long. */
+static size_t find_sentence_end(const kenc_token_list *list, const char *text, size_t first,
+                                size_t end, size_t room)
+{
+    for (size_t i = first + MIN_SENTENCE; i < end && i <= first + room; i++) {
+        if (classify(text, list->last[i - 1], list->first[i]) >= BOUNDARY_SENTENCE) {
+            return i;
+        }
+    }
+    return end - first <= room ? end : choose_cut(list, text, first, room);
+}
+
+kith_status kith_cut_sentences(const kenc_tokenizer *tokenizer, kith_text text,
+                               size_t max_tokens, kenc_token_list *list, kith_spans *spans,
+                               kith_error *err)
+{
+    kith_status status = kenc_tokenize(tokenizer, text.data, text.n_bytes, 0, list, err);
+    const size_t end = status == KITH_OK ? list->n_tokens - 1 : 0;
+    spans->n = 0;
+    for (size_t first = 1; first < end && status == KITH_OK;) {
+        size_t next = find_sentence_end(list, text.data, first, end, max_tokens - 2);
+        status = add_span(spans, list->first[first], list->last[next - 1], next - first,
+                          err);
         first = next;
     }
     return status;

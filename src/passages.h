@@ -12,6 +12,7 @@
 typedef struct kith_span {
     size_t first; /* bytes of the text */
     size_t last;
+    size_t n_tokens;
 } kith_span;
 
 typedef struct kith_spans {
@@ -28,6 +29,12 @@ typedef struct kith_spans {
 kith_status kith_cut_passages(const kenc_tokenizer *tokenizer, kith_text title,
                               kith_text text, size_t max_tokens, kenc_token_list *list,
                               kith_spans *spans, kith_error *err);
+
+/* Cut `text` into sentences of at most `max_tokens` tokens, specials included; very short
+ * ones belong to the next. The rest as above. */
+kith_status kith_cut_sentences(const kenc_tokenizer *tokenizer, kith_text text,
+                               size_t max_tokens, kenc_token_list *list, kith_spans *spans,
+                               kith_error *err);
 
 /* The bytes of a title that go before each of several passages of at most `max_tokens`
  * tokens. KITH_NOMEM. */

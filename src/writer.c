@@ -112,6 +112,7 @@ void kith_writer_close(kith_writer *writer)
     kith_pending_clear(&writer->pending);
     kith_id_set_free(&writer->added);
     kith_given_free(&writer->given);
+    kith_condenser_free(&writer->condenser);
     kenc_token_list_free(&writer->tokens);
     free(writer->spans.spans);
     kbase_buffer_free(&writer->hashed);
@@ -337,6 +338,13 @@ static bool needs_encoding(const kith_given *given)
     return needs;
 }
 
+/* Tokens of a passage at most. */
+static size_t passage_tokens(const kith_model *model)
+{
+    return model->info.max_tokens < KITH_PASSAGE_TOKENS ? model->info.max_tokens
+                                                        : KITH_PASSAGE_TOKENS;
+}
+
 /* Cut the text, unless its passages are given. *n: how many there are. */
 static kith_status cut(kith_writer *writer, const kith_input *input, size_t *n,
                        kith_error *err)
@@ -348,8 +356,7 @@ static kith_status cut(kith_writer *writer, const kith_input *input, size_t *n,
     }
     const kith_model *model = writer->collection->model;
     const kenc_tokenizer *tokenizer = kenc_model_tokenizer(model->encoder);
-    size_t limit = model->info.max_tokens < KITH_PASSAGE_TOKENS ? model->info.max_tokens
-                                                                : KITH_PASSAGE_TOKENS;
+    size_t limit = passage_tokens(model);
     if (*n > 0) {
         return kith_given_fit_title(&writer->given, tokenizer, input->title, limit,
                                     &writer->tokens, &writer->spans, err);
@@ -363,13 +370,57 @@ static kith_status cut(kith_writer *writer, const kith_input *input, size_t *n,
     return status;
 }
 
+static bool is_interrupted(void *context)
+{
+    return kith_writer_is_interrupted(context);
+}
+
+/* Give a text that was cut one vector for all of it. *condensed: the input with that. */
+static kith_status condense(kith_writer *writer, const kith_input *input,
+                            kith_input *condensed, kith_error *err)
+{
+    const kith_model *model = writer->collection->model;
+    kith_condenser *condenser = &writer->condenser;
+    const bool is_summary = writer->opts.long_text == KITH_LONG_SUMMARY;
+    const kith_condense_request request = { .model = model->encoder,
+                                            .dim = dim_of(writer),
+                                            .title = input->title,
+                                            .text = input->text,
+                                            .metadata = input->metadata,
+                                            .passages = &writer->spans,
+                                            .max_tokens = passage_tokens(model),
+                                            .interrupted = is_interrupted,
+                                            .context = writer };
+    kith_status status = is_summary ? kith_summarize(&request, condenser, err)
+                                    : kith_average(&request, condenser, err);
+    if (status != KITH_OK) {
+        return status;
+    }
+    *condensed = *input;
+    condensed->vector = condenser->vector;
+    if (is_summary) {
+        condensed->metadata = (kith_text){ condenser->metadata.data,
+                                           condenser->metadata.n_bytes };
+    }
+    writer->stats.n_condensed++;
+    return kith_given_take(writer->collection, condensed, &writer->given, err);
+}
+
 /* Make the operation that writes a new or changed record. */
-static kith_status add_changed(kith_writer *writer, const kith_input *input,
+static kith_status add_changed(kith_writer *writer, const kith_input *given,
                                kbase_hash128 hash, const kstore_snapshot *snapshot,
                                bool is_stored, kith_error *err)
 {
     size_t n;
+    kith_input condensed;
+    const kith_input *input = given;
     kith_status status = cut(writer, input, &n, err);
+    if (status == KITH_OK && n > 1 && writer->given.n == 0 &&
+        writer->opts.long_text != KITH_LONG_CHUNK) {
+        status = condense(writer, given, &condensed, err);
+        input = &condensed;
+        n = 1;
+    }
     if (status != KITH_OK) {
         return status;
     }

@@ -4,6 +4,7 @@
 #define KITH_WRITER_H
 
 #include "collection.h"
+#include "condense.h"
 #include "encode_queue.h"
 #include "given.h"
 #include "passages.h"
@@ -23,6 +24,7 @@ struct kith_writer {
     kenc_token_list tokens;   /* scratch */
     kith_spans spans;         /* scratch */
     kith_given given;         /* scratch */
+    kith_condenser condenser; /* scratch */
 };
 
 /* Before anything else that a caller asks for: notes which batches are ready.

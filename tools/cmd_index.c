@@ -156,9 +156,11 @@ int cmd_index(int argc, char **argv)
         TEXT(0, "source", "NAME", &run.input.stdin_name, "what to call standard input"),
         BYTES(0, "max-record", "BYTES", &run.input.max_record,
               "skip what is longer (16M)"),
-        CHOICE(0, "long", "chunk|truncate", &run.long_text,
-               "a text over 200 tokens becomes passages, or\n"
-               "is cut where the model's limit is"),
+        CHOICE(0, "long", "chunk|truncate|average|summary", &run.long_text,
+               "a text over 200 tokens becomes passages, is cut\n"
+               "where the model's limit is, or gets one vector:\n"
+               "the mean of its passages', or that of its most\n"
+               "central sentences (kept as metadata.summary)"),
         SWITCH(0, "prune", &run.prune, "forget records that their sources lost"),
         FILLING_INDEX_OPTIONS(f),
         TEXT(0, "model", "NAME|PATH", &f->model.name, "for a new collection"),

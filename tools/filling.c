@@ -97,6 +97,10 @@ static void put_summary(const filling *f, const kith_writer_stats *stats)
     put_close(&out, ']');
     put_key(&out, "truncated");
     put_count(&out, stats->n_truncated);
+    if (stats->n_condensed > 0) {
+        put_key(&out, "condensed");
+        put_count(&out, stats->n_condensed);
+    }
     put_key(&out, "duplicates");
     put_count(&out, stats->n_duplicates);
     put_key(&out, "deleted");
@@ -139,6 +143,10 @@ static void tell_summary(const filling *f, const kith_writer_stats *stats)
     }
     if (!f->is_quiet) {
         double seconds = seconds_now() - f->began;
+        if (stats->n_condensed > 0) {
+            message("%" PRIu64 " long texts have one vector, an average or that of a "
+                    "summary", stats->n_condensed);
+        }
         message("%" PRIu64 " %s, %" PRIu64 " unchanged, %zu skipped, %" PRIu64
                 " truncated, %" PRIu64 " duplicates, %" PRIu64 " deleted in %.1f s "
                 "(%.0f records/s)",

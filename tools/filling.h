@@ -29,7 +29,7 @@ typedef struct filling {
 
 #define FILLING_INDEX_OPTIONS(f)                                                     \
     CHOICE(0, "ann", "auto|always|never", &(f)->ann,                                 \
-           "build the approximate index (auto: from 20,000\n"                        \
+           "build the approximate index (auto: from 100,000\n"                       \
            "records up)"),                                                           \
     TEXT(0, "index-factory", "STRING", &(f)->factory,                                \
          "a FAISS factory string for it")
