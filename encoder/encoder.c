@@ -10,6 +10,7 @@
 #include "forward.h"
 #include "kmodel.h"
 #include "self_test.h"
+#include "static_vectors.h"
 #include "threads.h"
 
 /* Tokens of a tile: enough that its matrix products run at full speed, few enough that
@@ -37,6 +38,17 @@ struct kenc_model {
     kenc_sequence *sequences;
     size_t sequences_capacity;
 };
+
+/* What one call encodes. */
+typedef struct encode_job {
+    const kith_text *texts;
+    size_t n_texts;
+    kith_pooling pooling;
+    bool normalize;
+    float *vectors;             /* n_texts x hidden */
+    uint32_t *n_dropped;        /* n_texts, or NULL */
+    kith_token_vectors *tokens; /* n_texts: KENC_NO_POOLING fills these in, and no other */
+} encode_job;
 
 /* Consecutive texts that one task encodes. */
 typedef struct tile_plan {
@@ -263,15 +275,55 @@ static kith_status reserve_sequences(kenc_model *model, size_t n, kith_error *er
     return KITH_OK;
 }
 
-/* Tokenize texts until the group is full. *n_group: how many; *n_ids: their tokens. */
-static kith_status tokenize_group(kenc_model *model, const kith_text *texts, size_t n_texts,
-                                  float *vectors, uint32_t *n_dropped, size_t *n_group,
-                                  size_t *n_ids, kith_error *err)
+/* Copy the present token list, with room for the vectors of its tokens. */
+static kith_status keep_tokens(const kenc_model *model, kith_token_vectors *out,
+                               kith_error *err)
+{
+    const kenc_token_list *list = &model->list;
+    const size_t n = list->n_tokens;
+    const size_t hidden = model->kmodel.header->config.hidden;
+    out->tokens = (kith_tokens){ n, kbase_calloc(n, sizeof(*list->ids)),
+                                 kbase_calloc(n, sizeof(*list->first)),
+                                 kbase_calloc(n, sizeof(*list->last)), list->n_dropped };
+    out->vectors = kbase_calloc(n, hidden * sizeof(*out->vectors));
+    if (out->tokens.ids == NULL || out->tokens.first == NULL ||
+        out->tokens.last == NULL || out->vectors == NULL) {
+        return kbase_fail_memory(err, n * hidden * sizeof(*out->vectors));
+    }
+    memcpy(out->tokens.ids, list->ids, n * sizeof(*list->ids));
+    memcpy(out->tokens.first, list->first, n * sizeof(*list->first));
+    memcpy(out->tokens.last, list->last, n * sizeof(*list->last));
+    return KITH_OK;
+}
+
+/* Where the forward pass puts what it makes of a text, whose token list is the present
+ * one. */
+static kith_status prepare_output(const kenc_model *model, const encode_job *job,
+                                  size_t text, float **vector, kith_error *err)
+{
+    if (job->n_dropped != NULL) {
+        job->n_dropped[text] = (uint32_t)model->list.n_dropped;
+    }
+    if (job->pooling != KENC_NO_POOLING) {
+        *vector = job->vectors + text * model->kmodel.header->config.hidden;
+        return KITH_OK;
+    }
+    kith_status status = keep_tokens(model, &job->tokens[text], err);
+    *vector = job->tokens[text].vectors;
+    return status;
+}
+
+/* Tokenize texts, from this one on, until the group is full. *n_group: how many; *n_ids:
+ * their tokens. */
+static kith_status tokenize_group(kenc_model *model, const encode_job *job, size_t first,
+                                  size_t *n_group, size_t *n_ids, kith_error *err)
 {
     const kenc_config *config = &model->kmodel.header->config;
+    const kith_text *texts = job->texts + first;
     size_t n = 0;
     *n_ids = 0;
-    for (; n < n_texts && *n_ids < GROUP_TOKENS; n++) {
+    for (; n < job->n_texts - first && *n_ids < GROUP_TOKENS; n++) {
+        float *vector = NULL;
         kith_status status = kenc_tokenize(&model->kmodel.tokenizer, texts[n].data,
                                            texts[n].n_bytes, config->max_tokens,
                                            &model->list, err);
@@ -284,14 +336,13 @@ static kith_status tokenize_group(kenc_model *model, const kith_text *texts, siz
         if (status == KITH_OK) {
             status = reserve_sequences(model, n + 1 > 1024 ? GROUP_TOKENS : 1024, err);
         }
+        if (status == KITH_OK) {
+            status = prepare_output(model, job, first + n, &vector, err);
+        }
         if (status != KITH_OK) {
             return status;
         }
-        model->sequences[n] = (kenc_sequence){ NULL, model->list.n_tokens,
-                                               vectors + n * config->hidden };
-        if (n_dropped != NULL) {
-            n_dropped[n] = (uint32_t)model->list.n_dropped;
-        }
+        model->sequences[n] = (kenc_sequence){ NULL, model->list.n_tokens, vector };
         *n_ids += model->list.n_tokens;
     }
     const uint32_t *ids = model->ids;
@@ -371,16 +422,38 @@ static kith_status encode_group(kenc_model *model, size_t n_texts, size_t n_ids,
     return status;
 }
 
+static kith_status check_process(const kenc_model *model, kith_error *err)
+{
+    return model->pid == getpid()
+               ? KITH_OK
+               : kbase_fail(err, KITH_INVALID, "a model opened before fork() was used "
+                                               "behind it: open it anew");
+}
+
+static kith_status run_job(kenc_model *model, const encode_job *job, kith_error *err)
+{
+    kith_status status = KITH_OK;
+    pthread_mutex_lock(&model->mutex);
+    for (size_t done = 0; done < job->n_texts && status == KITH_OK;) {
+        size_t n_group = 0;
+        size_t n_ids = 0;
+        status = tokenize_group(model, job, done, &n_group, &n_ids, err);
+        if (status == KITH_OK) {
+            status = encode_group(model, n_group, n_ids, job->pooling, job->normalize,
+                                  err);
+        }
+        done += n_group;
+    }
+    pthread_mutex_unlock(&model->mutex);
+    return status;
+}
+
 kith_status kenc_encode(kenc_model *model, const kith_text *texts, size_t n_texts,
                         kith_pooling pooling, float *vectors, uint32_t *n_dropped,
                         kith_error *err)
 {
     const kenc_config *config = &model->kmodel.header->config;
-    bool normalize = pooling == KITH_POOLING_DEFAULT && config->normalizes != 0;
-    if (model->pid != getpid()) {
-        return kbase_fail(err, KITH_INVALID,
-                          "a model opened before fork() was used behind it: open it anew");
-    }
+    encode_job job = { texts, n_texts, pooling, false, vectors, n_dropped, NULL };
     if ((unsigned)pooling > KITH_POOLING_POOLER) {
         return kbase_fail(err, KITH_INVALID, "there is no pooling %d", (int)pooling);
     }
@@ -389,22 +462,46 @@ kith_status kenc_encode(kenc_model *model, const kith_text *texts, size_t n_text
                           model->kmodel.header->name);
     }
     if (pooling == KITH_POOLING_DEFAULT) {
-        pooling = (kith_pooling)config->pooling;
+        job.pooling = (kith_pooling)config->pooling;
+        job.normalize = config->normalizes != 0;
     }
-    kith_status status = KITH_OK;
-    pthread_mutex_lock(&model->mutex);
-    for (size_t done = 0; done < n_texts && status == KITH_OK;) {
-        size_t n_group = 0;
-        size_t n_ids = 0;
-        status = tokenize_group(model, texts + done, n_texts - done,
-                                vectors + done * config->hidden,
-                                n_dropped != NULL ? n_dropped + done : NULL, &n_group,
-                                &n_ids, err);
-        if (status == KITH_OK) {
-            status = encode_group(model, n_group, n_ids, pooling, normalize, err);
-        }
-        done += n_group;
+    kith_status status = check_process(model, err);
+    return status != KITH_OK ? status : run_job(model, &job, err);
+}
+
+kith_status kenc_encode_tokens(kenc_model *model, const kith_text *texts, size_t n_texts,
+                               kith_token_vectors *out, kith_error *err)
+{
+    const encode_job job = { texts, n_texts, KENC_NO_POOLING, false, NULL, NULL, out };
+    for (size_t i = 0; i < n_texts; i++) {
+        out[i] = (kith_token_vectors){ 0 };
     }
-    pthread_mutex_unlock(&model->mutex);
+    kith_status status = check_process(model, err);
+    if (status == KITH_OK) {
+        status = run_job(model, &job, err);
+    }
+    for (size_t i = 0; i < n_texts && status != KITH_OK; i++) {
+        kenc_token_vectors_free(&out[i]);
+    }
     return status;
+}
+
+void kenc_token_vectors_free(kith_token_vectors *tokens)
+{
+    free(tokens->tokens.ids);
+    free(tokens->tokens.first);
+    free(tokens->tokens.last);
+    free(tokens->vectors);
+    *tokens = (kith_token_vectors){ 0 };
+}
+
+kith_status kenc_encode_static(const kenc_model *model, const kith_text *texts,
+                               size_t n_texts, bool drop_stopwords, float *vectors,
+                               size_t *n_pieces, kith_error *err)
+{
+    kith_status status = check_process(model, err);
+    return status != KITH_OK
+               ? status
+               : kenc_static_vectors(&model->kmodel, texts, n_texts, drop_stopwords,
+                                     vectors, n_pieces, err);
 }

@@ -29,4 +29,16 @@ kith_status kenc_encode(kenc_model *model, const kith_text *texts, size_t n_text
                         kith_pooling pooling, float *vectors, uint32_t *n_dropped,
                         kith_error *err);
 
+/* As kith_model_encode_tokens(), _word() and _static(); out[n_texts] is all zeros after a
+ * failure. */
+kith_status kenc_encode_tokens(kenc_model *model, const kith_text *texts, size_t n_texts,
+                               kith_token_vectors *out, kith_error *err);
+kith_status kenc_encode_word(kenc_model *model, const kith_text *texts, size_t n_texts,
+                             kith_text word, kith_word_vectors *out, kith_error *err);
+kith_status kenc_encode_static(const kenc_model *model, const kith_text *texts,
+                               size_t n_texts, bool drop_stopwords, float *vectors,
+                               size_t *n_pieces, kith_error *err);
+void kenc_token_vectors_free(kith_token_vectors *tokens);
+void kenc_word_vectors_free(kith_word_vectors *word);
+
 #endif

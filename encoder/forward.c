@@ -209,6 +209,14 @@ static void pool(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
     memcpy(vector, pooled, kmodel->shape.hidden * sizeof(float));
 }
 
+static void copy_rows(const kenc_shape *shape, const float *x, size_t n_tokens, float *out)
+{
+    for (size_t i = 0; i < n_tokens; i++) {
+        memcpy(out + i * shape->hidden, x + i * shape->width,
+               shape->hidden * sizeof(*out));
+    }
+}
+
 void kenc_forward(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
                   kith_precision precision, kenc_workspace *ws,
                   const kenc_sequence *sequences, size_t n_sequences, kith_pooling pooling,
@@ -231,8 +239,13 @@ void kenc_forward(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
     }
     size_t row = 0;
     for (size_t i = 0; i < n_sequences; i++) {
-        pool(kmodel, kernels, ws, ws->x + row * width, sequences[i].n_tokens, pooling,
-             normalize, sequences[i].vector);
+        const float *x = ws->x + row * width;
+        if (pooling == KENC_NO_POOLING) {
+            copy_rows(&kmodel->shape, x, sequences[i].n_tokens, sequences[i].vector);
+        } else {
+            pool(kmodel, kernels, ws, x, sequences[i].n_tokens, pooling, normalize,
+                 sequences[i].vector);
+        }
         row += sequences[i].n_tokens;
     }
 }

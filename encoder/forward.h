@@ -4,11 +4,14 @@
 
 #include "kmodel.h"
 
+/* Instead of a kith_pooling: the rows of the last layer, one a token, as they are. */
+#define KENC_NO_POOLING ((kith_pooling)255)
+
 /* One text of a tile. */
 typedef struct kenc_sequence {
     const uint32_t *ids;
     size_t n_tokens; /* 1 to max_tokens */
-    float *vector;   /* [out] `hidden` floats */
+    float *vector;   /* [out] `hidden` floats; with KENC_NO_POOLING n_tokens x hidden */
 } kenc_sequence;
 
 /* Memory for tiles of up to `rows` tokens; each thread has its own. */

@@ -67,6 +67,36 @@ static void emit(run *r, uint32_t id, uint64_t first, uint64_t last)
     list->n_tokens++;
 }
 
+/* How many pieces there are so far, with those that did not fit. */
+static size_t count_pieces(const run *r)
+{
+    return r->list->n_tokens + r->list->n_dropped;
+}
+
+/* Tell of a word whose pieces, from this one on, were just emitted. */
+static void keep_word(run *r, const char *spelling, size_t n_bytes, uint64_t first,
+                      uint64_t last, size_t token)
+{
+    kenc_words *words = r->list->words;
+    if (words == NULL || r->status != KITH_OK) {
+        return;
+    }
+    if (words->n_words == words->capacity) {
+        const size_t capacity = words->capacity < 32 ? 32 : words->capacity * 2;
+        kenc_word *grown = kbase_realloc(words->words, capacity, sizeof(*grown));
+        if (grown == NULL) {
+            r->status = kbase_fail_memory(r->err, capacity * sizeof(*grown));
+            return;
+        }
+        words->words = grown;
+        words->capacity = capacity;
+    }
+    words->words[words->n_words++] =
+        (kenc_word){ token, count_pieces(r) - token, first,
+                     last,  words->spellings.n_bytes, n_bytes };
+    r->status = kbase_buffer_append(&words->spellings, spelling, n_bytes, r->err);
+}
+
 /* ---------------------------------------------------------------- word to pieces */
 
 static size_t count_characters(const char *bytes, size_t n_bytes)
@@ -80,8 +110,8 @@ static size_t count_characters(const char *bytes, size_t n_bytes)
 
 /* Longest match first. A word that cannot be matched to its end is one unknown token.
  * `from` is NULL when the word is ASCII and character i came from byte first + i. */
-static void emit_word(run *r, const char *bytes, size_t n_bytes, uint64_t first,
-                      uint64_t last, const word *from)
+static void emit_pieces(run *r, const char *bytes, size_t n_bytes, uint64_t first,
+                        uint64_t last, const word *from)
 {
     const size_t n_tokens = r->list->n_tokens;
     const size_t n_dropped = r->list->n_dropped;
@@ -105,11 +135,20 @@ static void emit_word(run *r, const char *bytes, size_t n_bytes, uint64_t first,
     }
 }
 
+static void emit_word(run *r, const char *bytes, size_t n_bytes, uint64_t first,
+                      uint64_t last, const word *from)
+{
+    const size_t token = count_pieces(r);
+    emit_pieces(r, bytes, n_bytes, first, last, from);
+    keep_word(r, bytes, n_bytes, first, last, token);
+}
+
 static void end_word(run *r)
 {
     word *w = &r->word;
     if (w->n_characters > r->max_characters) {
         emit(r, r->tokenizer->rules.unk, w->first, w->last);
+        keep_word(r, NULL, 0, w->first, w->last, count_pieces(r) - 1);
     } else if (w->n_characters > 0) {
         size_t n_bytes = 0;
         for (size_t i = 0; i < w->n_characters; i++) {
@@ -305,6 +344,7 @@ static void take_text(run *r, size_t n_bytes)
         take_stretch(r, begin, at);
         begin = at + kenc_vocabulary_spelling(vocabulary, id).n_bytes;
         emit(r, id, at, begin);
+        keep_word(r, r->text + at, begin - at, at, begin, count_pieces(r) - 1);
         at = begin;
     }
     take_stretch(r, begin, n_bytes);
@@ -329,6 +369,10 @@ kith_status kenc_tokenize(const kenc_tokenizer *tokenizer, const char *text,
     r.word.order_from = 0;
     list->n_tokens = 0;
     list->n_dropped = 0;
+    if (list->words != NULL) {
+        list->words->n_words = 0;
+        kbase_buffer_clear(&list->words->spellings);
+    }
 
     emit(&r, tokenizer->rules.cls, 0, 0);
     take_text(&r, n_bytes);
@@ -347,4 +391,11 @@ void kenc_token_list_free(kenc_token_list *list)
     free(list->first);
     free(list->last);
     *list = (kenc_token_list){ 0 };
+}
+
+void kenc_words_free(kenc_words *words)
+{
+    free(words->words);
+    kbase_buffer_free(&words->spellings);
+    *words = (kenc_words){ 0 };
 }

@@ -38,6 +38,25 @@ kith_status kenc_tokenizer_import(const char *tokenizer_json, const char *vocab_
                                   kenc_tokenizer_rules *rules, kbase_buffer *vocabulary,
                                   kith_error *err);
 
+/* A word of a text: what lies between white space and punctuation, or a mark of
+ * punctuation, an ideograph or a literal special token by itself. */
+typedef struct kenc_word {
+    size_t token; /* its first piece; counted as if nothing were cut */
+    size_t n_tokens;
+    uint64_t first; /* the bytes of the text that it stands for */
+    uint64_t last;
+    size_t spelling; /* as normalised: n_bytes from this offset in kenc_words.spellings */
+    size_t n_bytes;  /* 0: too long, and unknown */
+} kenc_word;
+
+/* The words of a text, also those that do not fit. Start from zeros. */
+typedef struct kenc_words {
+    size_t n_words;
+    size_t capacity;
+    kenc_word *words;
+    kbase_buffer spellings;
+} kenc_words;
+
 /* The result: arrays that grow; reuse one over many texts. Start from zeros.
  * [first, last) are the bytes of the text that the piece stands for, accents that were
  * removed from it included; [CLS] stands for 0, 0, [SEP] for n_bytes, n_bytes. */
@@ -48,6 +67,7 @@ typedef struct kenc_token_list {
     uint64_t *first;
     uint64_t *last;
     size_t n_dropped;
+    kenc_words *words; /* NULL: words are not told */
 } kenc_token_list;
 
 /* Tokenize one text. `list` is cleared first. max_tokens counts [CLS] and [SEP]; 0: no
@@ -59,7 +79,8 @@ kith_status kenc_tokenize(const kenc_tokenizer *tokenizer, const char *text,
                           size_t n_bytes, size_t max_tokens, kenc_token_list *list,
                           kith_error *err);
 
-/* Release the arrays; the list is then all zeros. */
+/* Release the arrays; the list is then all zeros. Its words are the caller's. */
 void kenc_token_list_free(kenc_token_list *list);
+void kenc_words_free(kenc_words *words);
 
 #endif

@@ -269,6 +269,89 @@ void kith_tokens_free(kith_tokens *tokens);
  * an empty text. The bytes live as long as the model. Thread-safe: yes. */
 kith_text kith_model_token(const kith_model *model, uint32_t id);
 
+/* The pieces of a text, and what the model makes of each in this text. */
+typedef struct kith_token_vectors {
+    kith_tokens tokens; /* as kith_model_tokenize() gives them, truncated */
+    float *vectors;     /* tokens.n_tokens x hidden (kith_model_info), row after row */
+} kith_token_vectors;
+
+/* Encode texts, a vector a token: the rows of the last layer, which kith_model_encode()
+ * pools. Not normalised.
+ *
+ * texts   [in] n_texts texts
+ * tokens  [out] n_texts results; free each with kith_token_vectors_free(). After a failure
+ *         there is nothing to free.
+ * Returns KITH_OK; KITH_INVALID (after fork()); KITH_CORRUPT (the embedding of a word);
+ * KITH_NOMEM.
+ * Thread-safe: yes; calls on one model wait for each other. Cost: as kith_model_encode();
+ * all results are in memory, 400 KB for a text of 256 tokens with MiniLM. */
+kith_status kith_model_encode_tokens(kith_model *model, const kith_text *texts,
+                                     size_t n_texts, kith_token_vectors *tokens,
+                                     kith_error *err);
+
+/* Release what kith_model_encode_tokens() filled in for one text. NULL is a no-op. */
+void kith_token_vectors_free(kith_token_vectors *tokens);
+
+/* A place in a text where a word stands. */
+typedef struct kith_occurrence {
+    uint64_t first;  /* byte offset in the text */
+    uint64_t last;   /* one past its last byte */
+    size_t token;    /* its first piece, as kith_model_tokenize() counts them */
+    size_t n_tokens; /* its pieces */
+} kith_occurrence;
+
+typedef struct kith_word_vectors {
+    size_t n_occurrences;
+    kith_occurrence *occurrences; /* in the order of the text */
+    float *vectors; /* n_occurrences x hidden (kith_model_info), row after row; or NULL */
+    size_t n_cut;   /* further ones, which do not fit, or not with all their pieces */
+} kith_word_vectors;
+
+/* Encode a word as it is meant in each text: for each occurrence the mean of the vectors
+ * of its pieces (kith_model_encode_tokens()). Not normalised.
+ *
+ * A word is what the tokenizer takes for one: what lies between white space and marks of
+ * punctuation, normalised, which for most models is in lower case and without accents. It
+ * occurs where a whole word of the text, normalised in the same way, is the same: "bank"
+ * in "Bank" and in "bank-note", not in "banks". What the tokenizer splits into several
+ * words ("New York", "don't") occurs where these follow one another, whatever white space
+ * is between; occurrences do not overlap.
+ *
+ * texts  [in] n_texts texts
+ * word   [in] what to look for
+ * out    [out] n_texts results, of no occurrence where the word is not in the text; free
+ *        each with kith_word_vectors_free(). After a failure there is nothing to free.
+ * Returns KITH_OK; KITH_INVALID (a word of which nothing is left when it is normalised, or
+ * longer than the tokenizer takes, 100 characters for most; after fork()); KITH_CORRUPT
+ * (the embedding of a word); KITH_NOMEM.
+ * Thread-safe: yes; calls on one model wait for each other. Cost: as kith_model_encode()
+ * for the texts that have the word; others are tokenized alone. */
+kith_status kith_model_encode_word(kith_model *model, const kith_text *texts,
+                                   size_t n_texts, kith_text word, kith_word_vectors *out,
+                                   kith_error *err);
+
+/* Release what kith_model_encode_word() filled in for one text. NULL is a no-op. */
+void kith_word_vectors_free(kith_word_vectors *word);
+
+/* Average the embeddings that the model begins with, over the pieces of each text: what
+ * the words say without their order and context. Not normalised. Only the [CLS] and [SEP]
+ * that the tokenizer adds are left out; an unknown word counts as [UNK]. A text is not cut,
+ * however long.
+ *
+ * texts           [in] n_texts texts
+ * drop_stopwords  [in] leave out English words that say little by themselves, such as "the";
+ *                 docs/man/kith.1 lists them. Words are compared as the tokenizer
+ *                 normalises them, whatever their case.
+ * vectors         [out] n_texts x hidden (kith_model_info) floats, row after row,
+ *                 caller-owned; zeros for a text of which no piece is left
+ * n_pieces        [out, may be NULL] n_texts numbers: the pieces averaged
+ * Returns KITH_OK; KITH_INVALID (after fork()); KITH_CORRUPT (an embedding); KITH_NOMEM.
+ * Thread-safe: yes. Cost: linear in the length, a microsecond a piece; the model is not
+ * run. */
+kith_status kith_model_encode_static(const kith_model *model, const kith_text *texts,
+                                     size_t n_texts, bool drop_stopwords, float *vectors,
+                                     size_t *n_pieces, kith_error *err);
+
 /* ---------------------------------------------------------------- collection */
 
 /* Records, their vectors and an index, in a folder NAME.kith. */

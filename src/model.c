@@ -87,6 +87,42 @@ kith_status kith_model_encode(kith_model *model, const kith_text *texts, size_t 
                                            complete.pooling, vectors, n_dropped, err);
 }
 
+kith_status kith_model_encode_tokens(kith_model *model, const kith_text *texts,
+                                     size_t n_texts, kith_token_vectors *tokens,
+                                     kith_error *err)
+{
+    return kenc_encode_tokens(model->encoder, texts, n_texts, tokens, err);
+}
+
+void kith_token_vectors_free(kith_token_vectors *tokens)
+{
+    if (tokens != NULL) {
+        kenc_token_vectors_free(tokens);
+    }
+}
+
+kith_status kith_model_encode_word(kith_model *model, const kith_text *texts,
+                                   size_t n_texts, kith_text word, kith_word_vectors *out,
+                                   kith_error *err)
+{
+    return kenc_encode_word(model->encoder, texts, n_texts, word, out, err);
+}
+
+void kith_word_vectors_free(kith_word_vectors *word)
+{
+    if (word != NULL) {
+        kenc_word_vectors_free(word);
+    }
+}
+
+kith_status kith_model_encode_static(const kith_model *model, const kith_text *texts,
+                                     size_t n_texts, bool drop_stopwords, float *vectors,
+                                     size_t *n_pieces, kith_error *err)
+{
+    return kenc_encode_static(model->encoder, texts, n_texts, drop_stopwords, vectors,
+                              n_pieces, err);
+}
+
 kith_status kith_model_tokenize(const kith_model *model, kith_text text, bool truncate,
                                 kith_tokens *tokens, kith_error *err)
 {

@@ -71,7 +71,7 @@ static bool put_row(export_run *run, const kith_record *record)
         report_errno(run->ids_path, errno);
         return false;
     }
-    return vector_writer_put(run->rows, record->vector, 1);
+    return vector_writer_put(run->rows, record->vector, 1, NULL);
 }
 
 static int export_all(export_run *run, kith_collection *collection)

@@ -35,8 +35,38 @@ static void put_ids(buffer *out, const kith_tokens *tokens)
     put_count(out, tokens->n_dropped);
 }
 
+/* Where the model's limit cuts: before the piece of this number. */
+typedef struct cut {
+    uint32_t limit; /* tokens */
+    size_t n_cut;   /* pieces that the model does not see; 0: it sees all */
+    size_t at;      /* the first of them, or what stands in its place */
+    uint64_t byte;  /* the end of the text that it sees */
+} cut;
+
+static cut find_cut(const kith_model *model, const kith_tokens *tokens)
+{
+    kith_model_info info;
+    kith_model_get_info(model, &info);
+    cut c = { .limit = info.max_tokens, .n_cut = tokens->n_dropped };
+    if (tokens->n_tokens > info.max_tokens) {
+        c.n_cut = tokens->n_tokens - info.max_tokens;
+    }
+    c.at = c.n_cut > 0 ? info.max_tokens - 1 : tokens->n_tokens; /* [SEP] goes there */
+    c.byte = tokens->last[c.at - 1];
+    return c;
+}
+
 static void put_pieces(buffer *out, const kith_model *model, const kith_tokens *tokens)
 {
+    const cut c = find_cut(model, tokens);
+    put_key(out, "limit");
+    put_count(out, c.limit);
+    put_key(out, "cut");
+    if (c.n_cut > 0) {
+        put_count(out, c.byte);
+    } else {
+        put_null(out);
+    }
     put_key(out, "pieces");
     put_open(out, '[');
     for (size_t i = 0; i < tokens->n_tokens; i++) {
@@ -56,9 +86,14 @@ static void put_pieces(buffer *out, const kith_model *model, const kith_tokens *
 
 static void put_table(buffer *out, const kith_model *model, const kith_tokens *tokens)
 {
+    const cut c = find_cut(model, tokens);
     buffer_string(out, "    id   bytes        piece\n");
     for (size_t i = 0; i < tokens->n_tokens; i++) {
         char range[48];
+        if (i == c.at) {
+            buffer_print(out, "---- cut at byte %" PRIu64 ": the model takes %" PRIu32
+                         " tokens, %zu more do not fit ----\n", c.byte, c.limit, c.n_cut);
+        }
         snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, tokens->first[i],
                  tokens->last[i]);
         buffer_print(out, "%6" PRIu32 "   %-10s   ", tokens->ids[i], range);
@@ -138,7 +173,8 @@ int cmd_tokens(int argc, char **argv)
     const usage use = {
         "tokens", "TEXT [options]\n--jsonl FILE|- [options]",
         "Show the word pieces that the model sees, their ids, and which "
-        "bytes of the text they\nstand for.",
+        "bytes of the text they\nstand for. A line marks where the limit of the model "
+        "cuts a text.",
         options
     };
     int n_arguments;

@@ -43,7 +43,7 @@ vector_writer *vector_writer_new(vector_format format, uint32_t dim)
     return writer;
 }
 
-static void put_row(vector_writer *writer, const float *row)
+static void put_row(vector_writer *writer, const float *row, const buffer *members)
 {
     buffer *out = &writer->out;
     if (writer->format == VECTOR_BASE64) {
@@ -52,6 +52,10 @@ static void put_row(vector_writer *writer, const float *row)
         put_open(out, '{');
         put_key(out, "v");
         put_count(out, 1);
+        if (members != NULL) {
+            buffer_byte(out, ',');
+            buffer_append(out, members->data, members->size);
+        }
         put_key(out, "vector");
         put_open(out, '[');
         for (uint32_t i = 0; i < writer->dim; i++) {
@@ -101,7 +105,8 @@ static bool start_npy(vector_writer *writer)
     return writer->spool != NULL || fail_spool();
 }
 
-bool vector_writer_put(vector_writer *writer, const float *rows, size_t n_rows)
+bool vector_writer_put(vector_writer *writer, const float *rows, size_t n_rows,
+                       const buffer *members)
 {
     writer->n_rows += n_rows;
     if (writer->format == VECTOR_NPY && !start_npy(writer)) {
@@ -117,7 +122,7 @@ bool vector_writer_put(vector_writer *writer, const float *rows, size_t n_rows)
     }
     for (size_t i = 0; i < n_rows && !vector_format_is_binary(writer->format);
          i++) {
-        put_row(writer, rows + i * writer->dim);
+        put_row(writer, rows + i * writer->dim, members == NULL ? NULL : &members[i]);
     }
     return output_flush(&writer->out);
 }

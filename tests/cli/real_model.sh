@@ -10,6 +10,9 @@ out_is "four sentences" <<<$'0.7344\n0.4180\n0.1060'
 run kith compare --precision fp32 "The kids play in the park." \
     "The play was for kids in the park."
 out_is "the order of words counts" <<<0.6849
+run kith compare --static --drop-stopwords "The kids play in the park." \
+    "The play was for kids in the park."
+out_is "not in an average of word embeddings" <<<1.0000
 run kith compare "Today is a sunny day" "The weather today is beautiful"
 out_is "int8, the default, gives the same everywhere" <<<0.7283
 

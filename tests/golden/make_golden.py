@@ -48,12 +48,19 @@ class Reference:
         """The vector of the model as its modules.json makes it."""
         return self.model.encode(text, batch_size=1, show_progress_bar=False)
 
-    def pool_otherwise(self, ids):
-        """The [CLS], max and pooler vectors of one sequence, not normalised."""
+    def run(self, ids):
+        """The last layer's rows of one sequence, and what the pooler makes of it."""
         with torch.no_grad():
             out = self.bert(input_ids=torch.tensor([ids]))
-        hidden = out.last_hidden_state[0]
-        return hidden[0], hidden.max(dim=0).values, out.pooler_output[0]
+        return out.last_hidden_state[0], out.pooler_output[0]
+
+    def average_words(self, text):
+        """The mean of the input word embeddings of all pieces but [CLS] and [SEP]."""
+        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+        words = self.bert.get_input_embeddings().weight.detach().double()
+        if not ids:
+            return np.zeros(words.shape[1])
+        return words[torch.tensor(ids)].mean(dim=0).numpy()
 
 
 def write_vectors(name, rows):
@@ -71,9 +78,12 @@ def write_set(reference, texts, prefix):
             line = {"t": text, "ids": ids, "full": full}
             out.write(json.dumps(line, separators=(",", ":")) + "\n")
     write_vectors(f"{prefix}vectors.f32", [reference.embed(text) for text in texts])
-    pooled = [reference.pool_otherwise(ids) for ids, _ in tokens[:POOLED_ROWS]]
-    for name, rows in zip(("cls", "max", "pooler"), zip(*pooled)):
-        write_vectors(f"{prefix}{name}.f32", [row.numpy() for row in rows])
+    runs = [reference.run(ids) for ids, _ in tokens[:POOLED_ROWS]]
+    hidden = [rows.numpy() for rows, _ in runs]
+    write_vectors(f"{prefix}cls.f32", [rows[0] for rows in hidden])
+    write_vectors(f"{prefix}max.f32", [rows.max(axis=0) for rows in hidden])
+    write_vectors(f"{prefix}pooler.f32", [pooled.numpy() for _, pooled in runs])
+    return hidden
 
 
 def main():
@@ -83,7 +93,10 @@ def main():
     write_set(Reference(sys.argv[1]), TEXTS, "")
     tiny = HERE / "tiny-model"
     make_tiny_model.write(tiny)
-    write_set(Reference(tiny), TINY_TEXTS, "tiny-")
+    reference = Reference(tiny)
+    hidden = write_set(reference, TINY_TEXTS, "tiny-")
+    write_vectors("tiny-hidden.f32", np.concatenate(hidden))
+    write_vectors("tiny-static.f32", [reference.average_words(t) for t in TINY_TEXTS])
 
 
 if __name__ == "__main__":

@@ -185,6 +185,44 @@ static void shared_vectors_equal_the_reference(void **state)
     kith_model_close(model);
 }
 
+/* The rows of the first 8 texts, one text after the other. */
+static void shared_token_vectors_equal_the_reference(void **state)
+{
+    (void)state;
+    char *path = shared_data_path("golden/minilm-l6/embeddings.jsonl");
+    char *hidden = shared_data_path("golden/minilm-l6/hidden.f32");
+    if (path == NULL || hidden == NULL) {
+        skip_because("../shared/data/golden is not here");
+    }
+    kith_error error;
+    kith_model *model = open_model(NULL, 2);
+    kith_token_vectors tokens[8];
+    kith_text in[8];
+    size_t n, n_bytes;
+    golden_text *texts = read_golden_texts(path, &n);
+    free(read_file(hidden, &n_bytes));
+    float *rows = calloc(1, n_bytes);
+    size_t n_rows = 0;
+    for (size_t i = 0; i < 8; i++) {
+        in[i] = (kith_text){ texts[i].text, texts[i].n_bytes };
+    }
+    assert_ok(kith_model_encode_tokens(model, in, 8, tokens, &error));
+    for (size_t i = 0; i < 8; i++) {
+        const size_t more = tokens[i].tokens.n_tokens;
+        assert_true((n_rows + more) * DIM * sizeof(*rows) <= n_bytes);
+        memcpy(rows + n_rows * DIM, tokens[i].vectors, more * DIM * sizeof(*rows));
+        n_rows += more;
+        kith_token_vectors_free(&tokens[i]);
+    }
+    assert_int_equal(n_rows * DIM * sizeof(*rows), n_bytes);
+    compare("hidden.f32", rows, hidden, n_rows);
+    free(rows);
+    free_golden_texts(texts, n);
+    free(hidden);
+    free(path);
+    kith_model_close(model);
+}
+
 static void give_the_same_bits(kith_precision precision)
 {
     static const size_t batches[] = { 1, 7, 64 };
@@ -317,6 +355,7 @@ int main(void)
         cmocka_unit_test(own_ids_equal_the_reference),
         cmocka_unit_test(own_vectors_equal_the_reference),
         cmocka_unit_test(shared_vectors_equal_the_reference),
+        cmocka_unit_test(shared_token_vectors_equal_the_reference),
         cmocka_unit_test(every_kernel_batch_and_thread_gives_the_same_bits),
         cmocka_unit_test(int8_is_near_to_fp32),
         cmocka_unit_test(int8_is_near_to_fp32_on_shared_texts),

@@ -431,6 +431,50 @@ static void tiny_model_has_the_ids_of_the_reference(void **state)
     free(lines);
 }
 
+static void expect_words(fixture *f, const char *text, size_t max_tokens,
+                         const kenc_word *words, const char *const *spellings, size_t n)
+{
+    kenc_words found = { 0 };
+    f->list.words = &found;
+    tokenize(f, text, strlen(text), max_tokens);
+    assert_int_equal(found.n_words, n);
+    for (size_t i = 0; i < n; i++) {
+        const kenc_word *word = &found.words[i];
+        assert_int_equal(word->token, words[i].token);
+        assert_int_equal(word->n_tokens, words[i].n_tokens);
+        assert_int_equal(word->first, words[i].first);
+        assert_int_equal(word->last, words[i].last);
+        assert_int_equal(word->n_bytes, strlen(spellings[i]));
+        assert_memory_equal(found.spellings.data + word->spelling, spellings[i],
+                            word->n_bytes);
+    }
+    f->list.words = NULL;
+    kenc_words_free(&found);
+}
+
+/* Whole, normalised, with their pieces: also what is unknown, literal, or cut. */
+static void words_are_told(void **state)
+{
+    static const kenc_word words[] = {
+        { 1, 2, 0, 7, 0, 0 },   { 3, 1, 7, 8, 0, 0 },   { 4, 1, 9, 14, 0, 0 },
+        { 5, 1, 15, 18, 0, 0 }, { 6, 1, 18, 23, 0, 0 },
+    };
+    static const char *const spellings[] = { "playing", "!", "cafe", "zzz", "[SEP]" };
+    static const kenc_word ideographs[] = { { 1, 1, 0, 3, 0, 0 }, { 2, 1, 3, 6, 0, 0 } };
+    static const char *const spelt[] = { "\u4e2d", "\u6587" };
+    static const kenc_word long_one[] = { { 1, 1, 0, 101, 0, 0 } };
+    static const char *const nothing[] = { "" };
+    char text[102] = { 0 };
+    for (size_t max_tokens = 0; max_tokens < 10; max_tokens += 3) {
+        expect_words(*state, "Playing! Caf\u00e9 zzz[SEP] ", max_tokens, words, spellings,
+                     5);
+    }
+    expect_words(*state, "\u4e2d\u6587", 0, ideographs, spelt, 2);
+    expect_words(*state, " \t", 0, NULL, NULL, 0);
+    memset(text, 'a', 101);
+    expect_words(*state, text, 0, long_one, nothing, 1);
+}
+
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -446,6 +490,7 @@ int main(void)
         cmocka_unit_test(categories_are_those_of_unicode_8),
         WITH_FIXTURE(truncates_and_counts),
         WITH_FIXTURE(sources_are_in_the_original),
+        WITH_FIXTURE(words_are_told),
         WITH_FIXTURE(hostile_input_ends),
         WITH_FIXTURE(tiny_model_has_the_ids_of_the_reference),
     };
