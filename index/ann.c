@@ -73,11 +73,12 @@ void kidx_ann_get_info(const kidx_ann *ann, kidx_ann_info *info)
     *info = ann->info;
 }
 
-kidx_ann_depth kidx_ann_depth_for(size_t m)
+kidx_ann_depth kidx_ann_depth_for(const kidx_ann *ann, size_t m)
 {
-    return m <= 10    ? (kidx_ann_depth){ 100, 10 }
-           : m <= 100 ? (kidx_ann_depth){ 400, 100 }
-                      : (kidx_ann_depth){ 4 * m, m };
+    const size_t n = ann->info.n_candidates;
+    return m <= 10    ? (kidx_ann_depth){ n, 10 }
+           : m <= 100 ? (kidx_ann_depth){ 4 * n, 100 }
+                      : (kidx_ann_depth){ 4 * (n > m ? n : m), m };
 }
 
 /* Whether a candidate still counts; its ordinal. */
@@ -275,5 +276,5 @@ kith_status kidx_ann_search(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                             size_t *counts, kith_error *err)
 {
     return kidx_ann_search_with(ann, isa, pool, rows, queries, n_queries, nprobe,
-                                kidx_ann_depth_for(m), m, hits, counts, err);
+                                kidx_ann_depth_for(ann, m), m, hits, counts, err);
 }

@@ -34,6 +34,7 @@ typedef struct kidx_ann_info {
     uint32_t n_lists; /* 0: none */
     uint64_t covers;  /* rows 0 .. covers-1 were considered when it was built */
     uint64_t n_bytes; /* of its file; 0: built, not loaded */
+    uint32_t n_candidates; /* asked of FAISS for up to 10 hits */
     /* Of the rows that are among the 10 nearest, all but one in 5,000 have an estimate by
      * FAISS that lies no further below the 10th highest: decides what is rescored. */
     double margin;
@@ -85,7 +86,7 @@ kith_status kidx_ann_measure(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                              kidx_recall_table *table, kith_error *err);
 void kidx_ann_free(kidx_ann *ann);
 
-/* Search: candidates from FAISS (100 or more, at least 4 a hit wanted), dead rows
+/* Search: candidates from FAISS (as many as were measured to be enough), dead rows
  * dropped, those that by estimate and margin can be among the best rescored by kidx_score,
  * the rows behind `covers` scanned exactly, merged.
  * hits and counts as for kidx_scan; a count may fall short of m: the caller decides

@@ -212,6 +212,7 @@ static kith_status fill(build *b, kith_error *err)
     memcpy(info->factory, b->factory.text, sizeof(info->factory));
     info->n_lists = b->factory.n_lists;
     info->covers = b->rows->n_rows;
+    info->n_candidates = KIDX_MIN_CANDIDATES;
     b->ann->nprobe = info->n_lists > 0 ? 1 : 0;
     ops->set_nprobe(b->ann->index, 1);
     return kidx_ann_calibrate(b->ann, b->isa, b->pool, b->rows, b->sample,

@@ -46,13 +46,14 @@ typedef struct header {
     double scan_seconds;
     double batch_scan_seconds;
     double margin;
+    uint64_t n_candidates;
     stored_point points[KIDX_MAX_POINTS];
     uint64_t map_checksum;   /* XXH3-64 */
     uint64_t blob_digest[2]; /* XXH3-128: low, high half */
     uint64_t checksum;       /* XXH3-64 of the header up to here */
 } header;
 
-_Static_assert(sizeof(header) == 2528, "the header has no gaps");
+_Static_assert(sizeof(header) == 2536, "the header has no gaps");
 
 /* An open file whose header has been checked. */
 typedef struct frame {
@@ -83,8 +84,9 @@ static kith_status check_points(const char *path, const header *head, kith_error
     if (!(head->scan_seconds >= 0 && head->batch_scan_seconds >= 0)) {
         return corrupt(path, "seconds of a scan", err);
     }
-    if (!isfinite(head->margin)) {
-        return corrupt(path, "margin", err);
+    if (!isfinite(head->margin) || head->n_candidates == 0 ||
+        head->n_candidates > KIDX_MAX_CANDIDATES) {
+        return corrupt(path, "what is rescored", err);
     }
     for (uint32_t i = 0; i < head->n_points; i++) {
         const stored_point *p = &head->points[i];
@@ -181,6 +183,7 @@ static void info_from(const header *head, kidx_ann_info *info)
     *info = (kidx_ann_info){ .n_lists = head->n_lists,
                              .covers = head->covers,
                              .n_bytes = head->file_bytes,
+                             .n_candidates = (uint32_t)head->n_candidates,
                              .margin = head->margin };
     memcpy(info->factory, head->factory, sizeof(info->factory));
     info->recall.n_queries = head->n_queries;
@@ -330,6 +333,7 @@ static void header_from(const kidx_ann *ann, const char *fingerprint, const char
     head->scan_seconds = info->recall.scan_seconds;
     head->batch_scan_seconds = info->recall.batch_scan_seconds;
     head->margin = info->margin;
+    head->n_candidates = info->n_candidates;
     for (uint32_t i = 0; i < head->n_points; i++) {
         const kidx_recall_point *p = &info->recall.points[i];
         head->points[i] = (stored_point){ p->k, p->nprobe, p->recall, p->seconds };

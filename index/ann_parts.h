@@ -27,6 +27,9 @@ kidx_ann *kidx_ann_new(const kidx_faiss_ops *ops, uint32_t dim);
 void kidx_ann_decode(kbase_isa isa, const kidx_rows *rows, const uint64_t *ordinals,
                      size_t n, float *out);
 
+#define KIDX_MIN_CANDIDATES 100
+#define KIDX_MAX_CANDIDATES 1600
+
 /* How deep the hits are looked for. */
 typedef struct kidx_ann_depth {
     size_t n_candidates; /* that are asked of FAISS */
@@ -35,7 +38,7 @@ typedef struct kidx_ann_depth {
 
 /* For m hits: in steps, so that every m up to a measured k is searched as deep as was
  * measured for that k. */
-kidx_ann_depth kidx_ann_depth_for(size_t m);
+kidx_ann_depth kidx_ann_depth_for(const kidx_ann *ann, size_t m);
 
 /* kidx_ann_search() with the depth given. */
 kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
@@ -53,7 +56,7 @@ kith_status kidx_ann_load_with(const kidx_faiss_ops *ops, const char *path,
 /* Rows held out of training to measure recall, of n live ones. */
 size_t kidx_ann_n_held_out(uint64_t n_live);
 
-/* Of an index that was just built: find the margin, then measure recall, with these stored
+/* Of an index that was just built: find depth and margin, then measure recall, with these stored
  * rows as queries. */
 kith_status kidx_ann_calibrate(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                                const kidx_rows *rows, const uint64_t *held_out,

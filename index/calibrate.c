@@ -24,9 +24,12 @@ static const uint32_t measured_k[] = { 1, 10, 100 };
 #define TIMED_SCANS 8
 #define TIMED_K 10
 
-/* What the margin is taken from: the nearest rows among these candidates of FAISS. */
+/* Candidates are enough when with all lists this share of the nearest rows is among them. */
+#define ENOUGH 0.995
+#define DEPTH_QUERIES 200
+
+/* What the margin is taken from: the nearest rows among the candidates. */
 #define MARGIN_QUERIES 1000
-#define MARGIN_CANDIDATES 400
 #define MARGIN_NEAREST 10
 #define MARGIN_NPROBE 128
 #define MARGIN_EXCEEDED 5000 /* by one in so many */
@@ -98,16 +101,16 @@ static size_t find_gaps(const calibration *c, size_t q, double *gaps)
 {
     const kidx_ann *ann = c->ann;
     const float *query = c->queries + q * c->rows->dim;
-    int64_t ids[MARGIN_CANDIDATES];
-    float estimates[MARGIN_CANDIDATES];
+    int64_t ids[KIDX_MAX_CANDIDATES];
+    float estimates[KIDX_MAX_CANDIDATES];
     kidx_hit nearest[MARGIN_NEAREST];
     kidx_best best = { nearest, 0, MARGIN_NEAREST };
-    if (ann->n_vectors < MARGIN_CANDIDATES ||
-        ann->ops->search(ann->index, 1, query, MARGIN_CANDIDATES, ids, estimates) !=
-            KITH_OK) {
+    const size_t n = ann->info.n_candidates < ann->n_vectors ? ann->info.n_candidates
+                                                             : (size_t)ann->n_vectors;
+    if (ann->ops->search(ann->index, 1, query, n, ids, estimates) != KITH_OK) {
         return 0;
     }
-    for (size_t i = 0; i < MARGIN_CANDIDATES && ids[i] >= 0; i++) {
+    for (size_t i = 0; i < n && ids[i] >= 0; i++) {
         uint64_t ordinal =
             ann->ordinals != NULL ? ann->ordinals[ids[i]] : (uint64_t)ids[i];
         float score;
@@ -226,6 +229,32 @@ static double recall_of(const calibration *c, size_t m, size_t i)
     return sum / (double)c->n;
 }
 
+/* Set how many candidates are asked for. Codes tell rows apart that are not alike; among
+ * many rows that nearly are, the nearest ones are found by their scores. */
+static kith_status find_depth(calibration *c, kith_error *err)
+{
+    kidx_ann_info *info = &c->ann->info;
+    const size_t n_queries = c->n;
+    double recall = 0;
+    kith_status status = KITH_OK;
+    info->margin = INFINITY;
+    info->n_candidates = KIDX_MIN_CANDIDATES / 2;
+    c->n = n_queries < DEPTH_QUERIES ? n_queries : DEPTH_QUERIES;
+    while (status == KITH_OK && recall < ENOUGH && info->n_candidates < KIDX_MAX_CANDIDATES) {
+        const size_t m = measured_k[1] + 1;
+        info->n_candidates *= 2;
+        status = kidx_ann_search_with(c->ann, c->isa, c->pool, c->rows, c->queries, c->n,
+                                      info->n_lists, kidx_ann_depth_for(c->ann, m - 1), m,
+                                      c->hits, c->counts, err);
+        for (size_t q = 0; q < c->n && status == KITH_OK; q++) {
+            c->counts[q] = leave_out(c->hits + q * m, c->counts[q], c->ordinals[q]);
+        }
+        recall = recall_of(c, m, 1);
+    }
+    c->n = n_queries;
+    return status;
+}
+
 /* One nprobe: each k is searched as kidx_ann_search() does it. What was found for a k
  * serves the smaller ones that are searched as deep. */
 static kith_status measure(calibration *c, uint32_t nprobe, double *worst,
@@ -240,8 +269,9 @@ static kith_status measure(calibration *c, uint32_t nprobe, double *worst,
     }
     for (size_t i = N_K; i-- > 0;) {
         uint32_t k = measured_k[i];
-        kidx_ann_depth depth = kidx_ann_depth_for(k);
-        if (m == 0 || depth.n_near != kidx_ann_depth_for(measured_k[i + 1]).n_near) {
+        kidx_ann_depth depth = kidx_ann_depth_for(c->ann, k);
+        if (m == 0 ||
+            depth.n_near != kidx_ann_depth_for(c->ann, measured_k[i + 1]).n_near) {
             m = k + 1;
             depth.n_near++;
             status =
@@ -298,7 +328,7 @@ static void store(const calibration *c)
     }
 }
 
-/* Both of the functions below. `is_new`: the margin is still to be found. */
+/* Both of the functions below. `is_new`: depth and margin are still to be found. */
 static kith_status calibrate(calibration *c, const uint64_t *drawn, size_t n, bool is_new,
                              kidx_progress progress, void *context, kith_error *err)
 {
@@ -314,11 +344,14 @@ static kith_status calibrate(calibration *c, const uint64_t *drawn, size_t n, bo
         goto out;
     }
     decode_queries(c, drawn, n);
-    if (c->n > 0 && is_new) {
-        status = find_margin(c, err);
-    }
-    if (c->n > 0 && status == KITH_OK) {
+    if (c->n > 0) {
         status = find_truth(c, err);
+    }
+    if (c->n > 0 && is_new && status == KITH_OK) {
+        status = find_depth(c, err);
+    }
+    if (c->n > 0 && is_new && status == KITH_OK) {
+        status = find_margin(c, err);
     }
     if (c->n > 0 && status == KITH_OK) {
         status = sweep(c, progress, context, err);

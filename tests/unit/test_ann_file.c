@@ -20,7 +20,7 @@
 #define BLOB_BYTES 1000
 #define FINGERPRINT "0123456789abcdef0123456789abcdef"
 #define CHECKSUM_AT 1728 /* of the header, over what is before it */
-#define HEADER_BYTES 2528
+#define HEADER_BYTES 2536
 
 /* ---------------------------------------------------------------- instead of FAISS */
 
@@ -98,7 +98,7 @@ static void make_index(fixture *f, uint32_t n_lists)
     }
     ann->n_vectors = 90;
     ann->info = (kidx_ann_info){ .n_lists = n_lists, .covers = 100,
-                                 .margin = 0.125 };
+                                 .margin = 0.125, .n_candidates = 50 };
     strcpy(ann->info.factory, n_lists > 0 ? "IVF8,PQ24x4fsr" : "PQ24x4fs");
     ann->info.recall = (kidx_recall_table){
         .n_points = 3,
@@ -300,18 +300,21 @@ static void forged_headers_are_found(void **state)
         memset(unended, 'P', sizeof(unended));
         check_forged(&f, bytes, n_bytes, 96, unended, sizeof(unended));
         check_forged(&f, bytes, n_bytes, 164, &points, 4);
-        check_forged(&f, bytes, n_bytes, 192 + 24, &(uint32_t){ 0 },
+        check_forged(&f, bytes, n_bytes, 200 + 24, &(uint32_t){ 0 },
                      4);                                      /* k descends */
-        check_forged(&f, bytes, n_bytes, 192 + 4, &lists, 4); /* nprobe */
+        check_forged(&f, bytes, n_bytes, 200 + 4, &lists, 4); /* nprobe */
         for (size_t i = 0; i < sizeof(bad_recall) / sizeof(bad_recall[0]); i++) {
-            check_forged(&f, bytes, n_bytes, 192 + 8, &bad_recall[i], 8);
+            check_forged(&f, bytes, n_bytes, 200 + 8, &bad_recall[i], 8);
         }
         const double negative = -1;
-        for (size_t at = 168; at <= 208; at += at == 176 ? 32 : 8) {
+        for (size_t at = 168; at <= 216; at += at == 176 ? 40 : 8) {
             check_forged(&f, bytes, n_bytes, at, &negative, 8);
         }
         const double endless = INFINITY;
         check_forged(&f, bytes, n_bytes, 184, &endless, 8); /* margin */
+        const uint64_t candidates[] = { 0, KIDX_MAX_CANDIDATES + 1 };
+        check_forged(&f, bytes, n_bytes, 192, &candidates[0], 8);
+        check_forged(&f, bytes, n_bytes, 192, &candidates[1], 8);
         free(bytes);
         teardown(&f);
     }
