@@ -31,6 +31,7 @@ static const command commands[] = {
     { "import", cmd_import, "add records with vectors that were made elsewhere" },
     { "export", cmd_export, "print all records, or their vectors" },
     { "reembed", cmd_reembed, "encode all records again into a new collection" },
+    { "eval", cmd_eval, "measure how good a search, a run or a model is" },
     { "encode", cmd_encode, "turn texts into vectors" },
     { "compare", cmd_compare, "print how similar sentences are" },
     { "tokens", cmd_tokens, "show the word pieces of a text" },

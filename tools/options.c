@@ -120,6 +120,12 @@ static bool set_value(const option *opt, const char *value)
     case OPTION_TEXT:
         *opt->to.text = value;
         return true;
+    case OPTION_TEXTS:
+        if (opt->to.texts->n_given == MAX_OPTION_TEXTS) {
+            return false;
+        }
+        opt->to.texts->given[opt->to.texts->n_given++] = value;
+        return true;
     case OPTION_COUNT:
         if (!parse_whole(value, false, UINT32_MAX, &whole)) {
             return false;
@@ -144,6 +150,7 @@ static int set_option(const usage *use, const option *opt, const char *value)
         return GO_ON;
     }
     static const char *const expected[] = {
+        [OPTION_TEXTS] = "two values at most",
         [OPTION_COUNT] = "a whole number",
         [OPTION_BYTES] = "a number of bytes, such as 4096, 64K or 16M",
         [OPTION_NUMBER] = "a number",

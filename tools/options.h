@@ -1,21 +1,31 @@
 /* Options of a command, declared as a table: parsing and --help come from it.
  *
  * Options and arguments may be mixed; "--" ends the options; "-" alone is an argument.
- * A switch --name can be taken back with --no-name. The last of several counts. */
+ * A switch --name can be taken back with --no-name. Of an option that is given several
+ * times the last one counts, but for OPTION_TEXTS. */
 #ifndef KITH_TOOLS_OPTIONS_H
 #define KITH_TOOLS_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum option_kind {
     OPTION_SWITCH,
     OPTION_TEXT,
+    OPTION_TEXTS,  /* may be given several times */
     OPTION_COUNT,  /* a whole number, 0 to 2^32 - 1 */
     OPTION_BYTES,  /* the same with K, M or G (2^10, 2^20, 2^30) behind it */
     OPTION_NUMBER, /* finite, with a decimal point if need be */
     OPTION_CHOICE  /* one of the words in value, "a|b|c"; gives its place */
 } option_kind;
+
+#define MAX_OPTION_TEXTS 2
+
+typedef struct option_texts {
+    const char *given[MAX_OPTION_TEXTS];
+    size_t n_given;
+} option_texts;
 
 typedef struct option {
     const char *name;  /* without the dashes; NULL ends a table */
@@ -26,6 +36,7 @@ typedef struct option {
     union {
         bool *flag;
         const char **text;
+        option_texts *texts;
         uint32_t *count;
         uint64_t *bytes;
         double *number;
@@ -37,6 +48,8 @@ typedef struct option {
     { name, letter, NULL, help, OPTION_SWITCH, { .flag = to_flag } }
 #define TEXT(letter, name, value, to_text, help) \
     { name, letter, value, help, OPTION_TEXT, { .text = to_text } }
+#define TEXTS(letter, name, value, to_texts, help) \
+    { name, letter, value, help, OPTION_TEXTS, { .texts = to_texts } }
 #define COUNT(letter, name, value, to_count, help) \
     { name, letter, value, help, OPTION_COUNT, { .count = to_count } }
 #define BYTES(letter, name, value, to_bytes, help) \

@@ -140,13 +140,20 @@ static void put_column(buffer *out, kith_text text)
     }
 }
 
+void show_trec_hit(buffer *out, kith_text query, kith_text id, size_t rank,
+                   double score)
+{
+    put_column(out, query);
+    buffer_string(out, " Q0 ");
+    put_column(out, id);
+    buffer_print(out, " %zu %.9g kith\n", rank, score);
+}
+
 void show_trec(buffer *out, const show_query *query, const kith_answer *answer)
 {
     for (size_t i = 0; i < answer->n_hits; i++) {
-        put_column(out, query->id);
-        buffer_string(out, " Q0 ");
-        put_column(out, answer->hits[i].record->id);
-        buffer_print(out, " %zu %.9g kith\n", i + 1, (double)answer->hits[i].score);
+        show_trec_hit(out, query->id, answer->hits[i].record->id, i + 1,
+                      (double)answer->hits[i].score);
     }
 }
 

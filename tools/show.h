@@ -25,6 +25,8 @@ void show_put_answer(buffer *out, const show_query *query, const kith_answer *an
 void show_put_refusal(buffer *out, const show_query *query, const char *reason);
 /* TREC's format for results. */
 void show_trec(buffer *out, const show_query *query, const kith_answer *answer);
+void show_trec_hit(buffer *out, kith_text query, kith_text id, size_t rank,
+                   double score);
 void show_answer(buffer *out, const show_query *query, const kith_answer *answer);
 
 #endif

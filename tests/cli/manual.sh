@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The man page knows every command and every option, man finds no fault with it, and
-# examples that come with their output give it.
+# The man page knows every command and every option, man finds no fault with it, and its
+# examples run: those that come with their output give it.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 page=$tests/../../docs/man/kith.1
@@ -13,7 +13,7 @@ section() {
         <<<"$plain"
 }
 for command in index search pairs join dedupe cluster get list delete compact status \
-    verify import export reembed encode compare tokens \
+    verify import export reembed eval encode compare tokens \
     "model import" "model list" "model info" "model test"; do
     # shellcheck disable=SC2086
     run kith help $command
@@ -72,6 +72,16 @@ use_tiny_model
 run kith encode --static --drop-stopwords stopwords.txt
 err_has "^kith: $n_words of $n_words texts have no word to average" "all are dropped"
 
+# The examples of eval, on the sample corpus.
+cp "$tests"/../../docs/samples/faq* .
+section eval >"$top/state/section"
+n_examples=0
+while read -r example; do
+    run bash -c "kith() { \"\$KITH_PROGRAM\" \"\$@\"; }; $example"
+    is_status 0 "$example"
+    n_examples=$((n_examples + 1))
+done < <(sed -n 's/^\$ //p' "$top/state/section")
+check "the page has examples of eval" test "$n_examples" -ge 5
 for status_number in 0 1 2 3 4 5 130; do
     check "the page has exit status $status_number" grep -qx ".B $status_number" "$page"
 done

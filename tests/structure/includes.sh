@@ -25,7 +25,7 @@ offenders() {
 src_own() {
     find src -maxdepth 1 -name '*.h' -printf '%P\n' | paste -sd '|' | sed 's/\./\\./g'
 }
-echo 1..10
+echo 1..12
 check "src/base includes no other module" \
     "$(offenders "$(headers encoder)|$(headers index)|$(headers filter)|$(headers src/store)|$(src_own)" src/base)"
 check "encoder/ includes only src/base" \
@@ -36,7 +36,11 @@ check "filter/ includes only src/base" \
     "$(offenders "$(headers encoder)|$(headers index)|$(headers src/store)|$(src_own)" filter)"
 check "src/store includes only src/base" \
     "$(offenders "$(headers encoder)|$(headers index)|$(headers filter)|$(src_own)" src/store)"
-check "tools/ sees only kith.h" \
+check "eval/ includes no other module" \
+    "$(offenders "$(headers encoder)|$(headers index)|$(headers filter)|$(headers src)|$(headers include)|$(headers tools)" eval)"
+check "eval/ is seen by tools/ and tests/ alone" \
+    "$(offenders "$(headers eval)" src encoder index filter bench)"
+check "tools/ sees only kith.h and eval/" \
     "$(offenders "$(headers encoder)|$(headers index)|$(headers filter)|$(headers src/store)|$(headers src/base)|$(src_own)" tools)"
 check "FAISS is seen by index/faiss alone" \
     "$(grep -rnE --include='*.[ch]' '#include (<faiss|[<"]cblas)' . | grep -v '^\./index/faiss/\|^\./build')"
