@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "generator.h"
+
 /* GSL has this function, but under the GPL, which would become the program's licence.
  *
  * The continued fraction of the incomplete beta function, without its first factor:
@@ -76,15 +78,6 @@ double keval_t_test(const double *differences, size_t n)
                             t_square / (freedom + t_square));
 }
 
-/* SplitMix64 (Steele, Lea and Flood 2014). */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 /* The sum with signs from `signs`, a bit a difference that is not 0. */
 static double sum_of_way(const double *differences, size_t n, uint64_t signs)
 {
@@ -98,11 +91,11 @@ static double sum_of_way(const double *differences, size_t n, uint64_t signs)
     return sum;
 }
 
-static double sum_at_random(const double *differences, size_t n, uint64_t *state)
+static double sum_at_random(const double *differences, size_t n, keval_generator *generator)
 {
     double sum = 0;
     for (size_t begin = 0; begin < n; begin += 64) {
-        uint64_t signs = next_random(state);
+        uint64_t signs = keval_random(generator);
         size_t end = n - begin < 64 ? n : begin + 64;
         for (size_t i = begin; i < end; i++, signs >>= 1) {
             sum += (signs & 1) != 0 ? -differences[i] : differences[i];
@@ -127,10 +120,10 @@ double keval_randomisation_test(const double *differences, size_t n, uint32_t n_
     bool takes_all = n_different < 32 && (1u << n_different) <= n_rounds;
     uint32_t n_ways = takes_all ? 1u << n_different : n_rounds;
     uint32_t n_as_large = 0;
-    uint64_t state = seed;
+    keval_generator generator = { seed };
     for (uint32_t way = 0; way < n_ways; way++) {
         double sum = takes_all ? sum_of_way(differences, n, way)
-                               : sum_at_random(differences, n, &state);
+                               : sum_at_random(differences, n, &generator);
         n_as_large += fabs(sum) >= bar;
     }
     if (n == 0) {

@@ -30,8 +30,9 @@ static double score(const compare_run *run, size_t a, size_t b)
 {
     const sentences *list = &run->list;
     return list->all[a].has_vector && list->all[b].has_vector
-               ? similarity((metric)run->metric, sentences_vector(list, a),
-                            sentences_vector(list, b), list->width)
+               ? keval_similarity((keval_similarity_kind)run->metric,
+                                  sentences_vector(list, a), sentences_vector(list, b),
+                                  list->width)
                : NAN;
 }
 
@@ -108,7 +109,7 @@ static void put_cell(buffer *out, kith_text text)
 static void put_csv(compare_run *run)
 {
     buffer *out = &run->out;
-    buffer_string(out, metric_name((metric)run->metric));
+    buffer_string(out, keval_similarity_name((keval_similarity_kind)run->metric));
     for (size_t i = 0; i < run->list.n; i++) {
         buffer_byte(out, ',');
         put_cell(out, run->list.all[i].item.text);
@@ -158,7 +159,7 @@ static void put_answer(compare_run *run)
         put_key(out, "v");
         put_count(out, 1);
         put_key(out, "metric");
-        put_text(out, text_of(metric_name((metric)run->metric)));
+        put_text(out, text_of(keval_similarity_name((keval_similarity_kind)run->metric)));
     }
     if (!run->is_matrix) {
         put_scores(run);
@@ -209,7 +210,7 @@ int cmd_compare(int argc, char **argv)
 {
     compare_run run = { .model_asked = MODEL_REQUEST_INIT, .how = ENCODING_INIT };
     const option options[] = {
-        CHOICE(0, "metric", METRICS, &run.metric,
+        CHOICE(0, "metric", KEVAL_SIMILARITIES, &run.metric,
                "cosine unless given; euclidean and manhattan are\n"
                "negative distances: higher is nearer"),
         SWITCH(0, "matrix", &run.is_matrix, "compare all sentences with each other"),

@@ -1,41 +1,25 @@
 /* kith eval: how good a search, a run or a model is. */
-#include <string.h>
-
 #include "cli.h"
 #include "eval.h"
-#include "text.h"
-
-static const eval_task tasks[] = {
-    { "reranking", eval_reranking },
-};
-
-const eval_task *eval_find_task(const char *name)
-{
-    for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {
-        if (strcmp(tasks[i].name, name) == 0) {
-            return &tasks[i];
-        }
-    }
-    return NULL;
-}
+#include "eval_tasks.h"
 
 /* ------------------------------------------------------------------ checks */
 
 static int check_task(const usage *use, const eval_options *o)
 {
-    if (eval_find_task(o->task) == NULL) {
-        return usage_error(use, "there is no task \"%s\"", o->task);
-    }
     if (o->beir != NULL || o->runs.n_given > 0 || o->queries != NULL ||
         o->qrels != NULL) {
-        return usage_error(use, "--task takes a PATH, and no other input");
+        return usage_error(use, "--task takes its files, and no other input");
     }
-    if (o->n_arguments < (o->compares ? 3 : 1) ||
-        (!o->compares && o->n_arguments > 1)) {
-        return usage_error(use, o->compares
-                                    ? "--compare --task needs two models or more, then "
-                                      "the PATH"
-                                    : "--task needs one PATH");
+    const size_t n_files = eval_task_min_files(o->task);
+    const size_t n_models = o->compares ? o->n_arguments - n_files : 0;
+    if (o->compares && o->n_arguments < n_files + 2) {
+        return usage_error(use, "--compare --task needs two models or more, then the "
+                                "files of the task");
+    }
+    int status = eval_task_check(o->task, o->n_arguments - n_models, use);
+    if (status != GO_ON) {
+        return status;
     }
     return o->min_ndcg > 0 || o->per_query || o->save_run != NULL ||
                    o->ignores_identical
@@ -97,7 +81,7 @@ static int check_eval(const usage *use, const eval_options *o)
     if (o->min_recall < 0 || o->min_recall > 1) {
         return usage_error(use, "--min-recall takes 0 to 1");
     }
-    if (o->task != NULL) {
+    if (o->task >= 0) {
         return check_task(use, o);
     }
     if (o->runs.n_given > 0) {
@@ -118,8 +102,9 @@ static int run_eval(const eval_options *o)
     if (o->compares) {
         return eval_compare(o);
     }
-    if (o->task != NULL) {
-        return eval_one_task(o);
+    if (o->task >= 0) {
+        return eval_task_print(o->task, o->arguments, o->n_arguments, &o->model,
+                               o->is_json);
     }
     return o->runs.n_given > 0 ? eval_runs(o)
            : o->beir != NULL   ? eval_beir(o)
@@ -128,7 +113,7 @@ static int run_eval(const eval_options *o)
 
 int cmd_eval(int argc, char **argv)
 {
-    eval_options o = { .model = MODEL_REQUEST_INIT, .k = 10, .min_recall = 0.95 };
+    eval_options o = { .task = -1, .model = MODEL_REQUEST_INIT, .k = 10, .min_recall = 0.95 };
     const option options[] = {
         TEXT(0, "queries", "FILE", &o.queries,
              "a text a line, or a JSON object with _id or id\n"
@@ -141,7 +126,9 @@ int cmd_eval(int argc, char **argv)
         TEXT(0, "beir", "DIR", &o.beir,
              "encode and ask a BEIR folder: corpus.jsonl,\n"
              "queries.jsonl, qrels/test.tsv"),
-        TEXT(0, "task", "NAME", &o.task, "evaluate a model on PATH: reranking"),
+        CHOICE(0, "task", EVAL_TASKS, &o.task,
+               "measure a model as MTEB does; docs/eval.md\n"
+               "describes the files"),
         SWITCH(0, "compare", &o.compares, "show the models given side by side"),
         COUNT('k', "top-k", "N", &o.k, "measure at N, too, beside 10 and 100"),
         SWITCH(0, "ignore-identical-ids", &o.ignores_identical,
@@ -167,9 +154,9 @@ int cmd_eval(int argc, char **argv)
         "COLLECTION --queries FILE --qrels FILE [options]\n"
         "--run FILE [--run FILE] --qrels FILE [options]\n"
         "--beir DIR [--model NAME|PATH] [options]\n"
-        "--task NAME PATH [--model NAME|PATH] [options]\n"
+        "--task TASK FILE... [--model NAME|PATH] [options]\n"
         "--compare MODEL MODEL... --beir DIR [options]\n"
-        "--compare MODEL MODEL... --task NAME PATH [options]",
+        "--compare MODEL MODEL... --task TASK FILE... [options]",
         "Tell how good a search is: nDCG, MAP, MRR, recall, precision and more, from\n"
         "queries and judgements of which documents answer them.",
         options

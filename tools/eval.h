@@ -14,7 +14,7 @@ typedef struct eval_options {
     const char *qrels;
     option_texts runs;
     const char *beir;
-    const char *task;
+    int task; /* of EVAL_TASKS; -1: none */
     const char *save_run;
     model_request model;
     uint32_t k; /* a cutoff beside 10 and 100; 0: none */
@@ -32,24 +32,8 @@ typedef struct eval_options {
 int eval_collection(const eval_options *options);
 int eval_runs(const eval_options *options);
 int eval_beir(const eval_options *options);
-/* The arguments are models; with a task, all but the last. */
+/* The first arguments are models, with a task those before its files. */
 int eval_compare(const eval_options *options);
-
-/* A family of tasks, scored on one file or folder. */
-typedef struct eval_task {
-    const char *name;
-    /* EXIT_DONE, or reports and gives another exit status. *n_texts: how many were
-     * encoded. */
-    int (*run)(kith_model *model, const char *path, eval_scores *scores,
-               size_t *n_texts);
-} eval_task;
-
-/* NULL: there is none of that name. */
-const eval_task *eval_find_task(const char *name);
-int eval_one_task(const eval_options *options);
-
-int eval_reranking(kith_model *model, const char *path, eval_scores *scores,
-                   size_t *n_texts);
 
 /* ------------------------------------------------------------------ for these */
 

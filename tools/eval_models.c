@@ -1,10 +1,11 @@
-/* kith eval --task and --compare: models, one or side by side. */
+/* kith eval --compare: models side by side. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cli.h"
 #include "eval.h"
+#include "eval_tasks.h"
 #include "json_write.h"
 #include "output.h"
 #include "text.h"
@@ -16,20 +17,25 @@ typedef struct model_result {
     bool has_refusal;
 } model_result;
 
-static int run_task(const eval_options *options, const model_request *request,
-                    model_result *result)
+static int run_task(const eval_options *options, size_t n_models,
+                    const model_request *request, model_result *result)
 {
+    eval_run run = { 0 };
     kith_model *model = NULL;
-    size_t n_texts = 0;
     int status = models_open(request, &model);
     if (status == EXIT_DONE) {
         double began = seconds_now();
         result->facts = model_facts_of(model);
-        status = eval_find_task(options->task)
-                     ->run(model, options->arguments[options->n_arguments - 1],
-                           &result->scores, &n_texts);
-        result->facts.texts_per_second = (double)n_texts / (seconds_now() - began);
+        status = eval_task_run(options->task, options->arguments + n_models,
+                               options->n_arguments - n_models, model, &run);
+        result->facts.texts_per_second = (double)run.n_texts / (seconds_now() - began);
     }
+    for (size_t i = 0; status == EXIT_DONE && i < run.n_scores; i++) {
+        if (run.scores[i].is_measure && result->scores.n_scores < MAX_SCORES) {
+            scores_add(&result->scores, run.scores[i].name, run.scores[i].value);
+        }
+    }
+    eval_run_free(&run);
     kith_model_close(model);
     return status;
 }
@@ -118,15 +124,19 @@ static void print_results(buffer *out, const model_result *results, size_t n_res
 
 int eval_compare(const eval_options *options)
 {
-    size_t n_models = options->n_arguments - (options->task != NULL);
+    size_t n_models = options->n_arguments;
+    if (options->task >= 0) {
+        n_models -= eval_task_min_files(options->task);
+    }
     model_result *results = allocate(n_models, sizeof(results[0]));
     int status = EXIT_DONE;
     for (size_t i = 0; i < n_models && status == EXIT_DONE; i++) {
         model_request request = options->model;
         request.name = options->arguments[i];
         results[i] = (model_result){ .ndcg10 = 0 };
-        status = options->task != NULL ? run_task(options, &request, &results[i])
-                                       : run_beir(options, &request, &results[i]);
+        status = options->task >= 0 ? run_task(options, n_models, &request,
+                                                 &results[i])
+                                      : run_beir(options, &request, &results[i]);
     }
     if (status == EXIT_DONE) {
         buffer out = BUFFER_EMPTY;
@@ -138,7 +148,7 @@ int eval_compare(const eval_options *options)
         output_write(&out);
         buffer_free(&out);
     }
-    for (size_t i = 0; status == EXIT_DONE && options->task == NULL && i < n_models;
+    for (size_t i = 0; status == EXIT_DONE && options->task < 0 && i < n_models;
          i++) {
         status = eval_gate(options, results[i].facts.name, results[i].ndcg10);
     }
@@ -147,30 +157,4 @@ int eval_compare(const eval_options *options)
     }
     free(results);
     return status;
-}
-
-int eval_one_task(const eval_options *options)
-{
-    model_result result = { .ndcg10 = 0 };
-    int status = run_task(options, &options->model, &result);
-    if (status != EXIT_DONE) {
-        return status;
-    }
-    buffer out = BUFFER_EMPTY;
-    if (options->is_json) {
-        put_open(&out, '{');
-        put_key(&out, "v");
-        put_count(&out, 1);
-        put_key(&out, "task");
-        put_text(&out, text_of(options->task));
-        put_result(&out, &result);
-        put_close(&out, '}');
-        buffer_byte(&out, '\n');
-    } else {
-        const score_column column = { result.facts.name, result.scores };
-        print_score_table(&out, &column, 1);
-    }
-    output_write(&out);
-    buffer_free(&out);
-    return EXIT_DONE;
 }

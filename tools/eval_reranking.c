@@ -2,12 +2,12 @@
  * their similarity to it; MAP and MRR@10 are means over the queries. */
 #include <inttypes.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "cli.h"
-#include "eval.h"
+#include "eval_parts.h"
 #include "ranking.h"
+#include "similarity.h"
 #include "stream.h"
 #include "text.h"
 
@@ -15,12 +15,10 @@
 #define MRR_CUTOFF 10
 
 typedef struct reranking {
-    kith_model *model;
+    eval_run *run;
     const char *path;
-    uint32_t dim;
     size_t n_queries;
     size_t n_passed; /* lines without a positive or a negative, as MTEB passes them */
-    size_t n_texts;
     double sum_map;
     double sum_mrr;
 } reranking;
@@ -39,19 +37,6 @@ static int refuse(const reranking *r, const text_line *line, const char *what,
 }
 
 /* ------------------------------------------------------------------ one query */
-
-static double cosine(const float *a, const float *b, size_t dim)
-{
-    double dot = 0;
-    double a_square = 0;
-    double b_square = 0;
-    for (size_t i = 0; i < dim; i++) {
-        dot += (double)a[i] * b[i];
-        a_square += (double)a[i] * a[i];
-        b_square += (double)b[i] * b[i];
-    }
-    return dot / (sqrt(a_square) * sqrt(b_square));
-}
 
 /* Equal scores stay in the order of the file, as argsort() leaves them. */
 static int best_first(const void *x, const void *y)
@@ -74,7 +59,6 @@ static void add_scores(reranking *r, const candidate *candidates, size_t n)
     r->sum_map += keval_average_precision_of_scores(scores, labels, n);
     r->sum_mrr += keval_reciprocal_rank(&ranking, MRR_CUTOFF);
     r->n_queries++;
-    r->n_texts += n + 1;
     free(scores);
     free(labels);
 }
@@ -88,24 +72,24 @@ static kith_text text_at(const json_t *list, size_t i)
 static int rank_line(reranking *r, kith_text query, const json_t *positive,
                      const json_t *negative)
 {
-    kith_error err;
-    int status = EXIT_DONE;
+    const uint32_t dim = r->run->info.dim;
+    float *asked = NULL;
+    float *vectors = NULL;
     size_t n_positive = json_array_size(positive);
     size_t n = n_positive + json_array_size(negative);
     kith_text *texts = allocate(n, sizeof(texts[0]));
-    float *asked = allocate(r->dim, sizeof(asked[0]));
-    float *vectors = allocate(n, r->dim * sizeof(vectors[0]));
     candidate *candidates = allocate(n, sizeof(candidates[0]));
     for (size_t i = 0; i < n; i++) {
         texts[i] = i < n_positive ? text_at(positive, i)
                                   : text_at(negative, i - n_positive);
     }
-    if (kith_model_encode(r->model, &query, 1, NULL, asked, NULL, &err) != KITH_OK ||
-        kith_model_encode(r->model, texts, n, NULL, vectors, NULL, &err) != KITH_OK) {
-        status = report(&err, SUBJECT_ENVIRONMENT);
-    } else {
+    int status = eval_encode(r->run, &query, 1, &asked);
+    if (status == EXIT_DONE) {
+        status = eval_encode(r->run, texts, n, &vectors);
+    }
+    if (status == EXIT_DONE) {
         for (size_t i = 0; i < n; i++) {
-            double score = cosine(asked, vectors + i * r->dim, r->dim);
+            double score = keval_similarity(KEVAL_COSINE, asked, vectors + i * dim, dim);
             candidates[i] = (candidate){ score, i < n_positive, i };
         }
         qsort(candidates, n, sizeof(candidates[0]), best_first);
@@ -190,29 +174,26 @@ static int read_lines(reranking *r, stream *in)
     return status == EXIT_DONE && got == READ_STOPPED ? EXIT_INTERRUPTED : status;
 }
 
-int eval_reranking(kith_model *model, const char *path, eval_scores *scores,
-                   size_t *n_texts)
+int eval_reranking(eval_run *run)
 {
-    reranking r = { .model = model, .path = path };
-    kith_model_info info;
+    reranking r = { .run = run, .path = run->paths[0] };
     stream in;
-    kith_model_get_info(model, &info);
-    r.dim = info.dim;
-    if (stream_open(&in, path) != READ_OK) {
-        return report_errno(path, in.error_number);
+    if (stream_open(&in, r.path) != READ_OK) {
+        return report_errno(r.path, in.error_number);
     }
     int status = read_lines(&r, &in);
     stream_close(&in);
     if (status == EXIT_DONE && r.n_queries == 0) {
-        message("%s: there is no query with a positive and a negative in it", path);
+        message("%s: there is no query with a positive and a negative in it", r.path);
         return EXIT_DATA;
     }
     if (status == EXIT_DONE && r.n_passed > 0) {
-        message("%s: %zu queries have no positive or no negative: left out", path,
+        message("%s: %zu queries have no positive or no negative: left out", r.path,
                 r.n_passed);
     }
-    scores_add(scores, "map", r.sum_map / (double)r.n_queries);
-    scores_add(scores, "mrr@10", r.sum_mrr / (double)r.n_queries);
-    *n_texts = r.n_texts;
+    eval_count(run, "queries", r.n_queries);
+    eval_measure(run, "map", r.sum_map / (double)r.n_queries);
+    eval_measure(run, "mrr@10", r.sum_mrr / (double)r.n_queries);
+    run->main_score = "map";
     return status;
 }

@@ -27,6 +27,9 @@ typedef struct input_options {
     field_names names;
     const char *stdin_name; /* NULL: not given */
     uint64_t max_record;    /* bytes */
+    const char *const *columns; /* NULL, or the names, up to NULL, of the columns of a
+                                   table: its first row is a record if it has as many
+                                   cells and none is called like the text */
     uint32_t *dim; /* records have vectors of so many numbers; 0: as many as the first,
                       which sets it. NULL: they have none */
 } input_options;

@@ -225,6 +225,33 @@ static bool accept_header(table *t, buffer *reason)
     return true;
 }
 
+static void swap_rows(row *a, row *b)
+{
+    row kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* Where the first row is a record, make it the row, and a header of the names given. */
+static bool take_headless(table *t)
+{
+    const char *const *columns = t->r->options->columns;
+    size_t n_columns = 0;
+    while (columns != NULL && columns[n_columns] != NULL) {
+        n_columns++;
+    }
+    if (n_columns == 0 || t->header.n_cells != n_columns ||
+        find_column(t, FIELD_TEXT) >= 0) {
+        return false;
+    }
+    swap_rows(&t->header, &t->row);
+    for (size_t i = 0; i < n_columns; i++) {
+        buffer_string(&t->header.bytes, columns[i]);
+        end_cell(t, &t->header);
+    }
+    return true;
+}
+
 /* ------------------------------------------------------------------ records */
 
 static kith_text field_of(const table *t, field which)
@@ -288,10 +315,14 @@ static input_result read_rows(table *t, buffer *reason)
 {
     input_result result = INPUT_WHOLE;
     read_result got = read_row(t, &t->header);
+    bool is_headless = got == READ_OK && take_headless(t);
     if (got == READ_OK && !accept_header(t, reason)) {
         buffer_byte(reason, '\0');
         reader_skip(t->r, SKIP_REFUSED, 0, reason->data);
         return INPUT_REFUSED;
+    }
+    if (is_headless) {
+        result = pass_row(t);
     }
     while (got == READ_OK && result == INPUT_WHOLE) {
         got = read_row(t, &t->row);

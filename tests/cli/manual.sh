@@ -88,6 +88,13 @@ done
 for variable in KITH_HOME KITH_CPU NO_COLOR OPENBLAS_CORETYPE; do
     check "the page has $variable" grep -q "$variable" "$page"
 done
+# Those of its tasks name files of the project, here and in docs/eval.md.
+while read -r line; do
+    read -ra words <<<"$line"
+    run env -C "$tests/../.." "$KITH_PROGRAM" "${words[@]:1}"
+    is_status 0 "$line"
+done < <(sed -nE 's/^(\$ |    )(kith eval --task )/\2/p' - \
+    "$tests/../../docs/eval.md" <<<"$plain")
 if command -v man >/dev/null; then
     run env LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 \
         man --warnings -E UTF-8 -l -Tutf8 -Z "$page"

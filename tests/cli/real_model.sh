@@ -37,3 +37,7 @@ out_json 'd[0]["dim"] == 384 and d[0]["max_tokens"] == 256 and d[0]["vocabulary"
     "its sizes"
 run kith tokens --jsonl - <<<"Today is a sunny day"
 out_json 'd[0]["ids"] == [101, 2651, 2003, 1037, 11559, 2154, 102]' "its tokens"
+run kith eval --task sts "$tests/../../docs/samples/eval/sts.csv" --precision fp32
+check "docs/eval.md shows what eval prints" \
+    diff <(sed -n '/^    sts, all-MiniLM/,/^    main score/s/^    //p; /^$/d' \
+        "$tests/../../docs/eval.md") <(sed '/^$/d' "$out")

@@ -13,7 +13,6 @@ fp32 too.
 usage: scores.py [--full] [--set NAME]... KITH SHARED_DATA
 """
 import argparse
-import csv
 import json
 import math
 import os
@@ -136,51 +135,10 @@ def percentile(values, share):
     return ordered[low] + (at - low) * (ordered[high] - ordered[low])
 
 
-def ranks(values):
-    """Ranks from 1, ties get their mean."""
-    order = sorted(range(len(values)), key=lambda i: values[i])
-    out = [0.0] * len(values)
-    i = 0
-    while i < len(order):
-        j = i
-        while j + 1 < len(order) and values[order[j + 1]] == values[order[i]]:
-            j += 1
-        for k in range(i, j + 1):
-            out[order[k]] = (i + j) / 2 + 1
-        i = j + 1
-    return out
-
-
-def pearson(x, y):
-    mx, my = sum(x) / len(x), sum(y) / len(y)
-    xy = sum((a - mx) * (b - my) for a, b in zip(x, y))
-    return xy / math.sqrt(sum((a - mx) ** 2 for a in x) * sum((b - my) ** 2 for b in y))
-
-
-def golden(program, shared, tap):
-    with open(f"{shared}/golden/minilm-l6/embeddings.jsonl") as lines:
-        texts = [json.loads(line)["t"] for line in lines]
-    with open(f"{shared}/golden/minilm-l6/embeddings.f32", "rb") as file:
-        wanted = rows_of(file.read())
-    if len(wanted) != len(texts):
-        sys.exit(f"{len(texts)} golden texts have {len(wanted)} vectors")
-    cosines = [cosine(a, b) for a, b in zip(program.encode(texts, "int8"), wanted)]
-    mean, first = sum(cosines) / len(cosines), percentile(cosines, 0.01)
-    name = f"{len(texts)} golden texts, int8"
-    tap.check(MEAN_COSINE <= mean < SAME_COSINE,
-              f"{name}: mean cosine {mean:.6f}, {MEAN_COSINE} to {SAME_COSINE}")
-    tap.check(first >= FIRST_PERCENTILE,
-              f"{name}: 1st percentile {first:.6f}, at least {FIRST_PERCENTILE}")
-    tap.note(f"{name}: least cosine {min(cosines):.6f}")
-
-
 def stsb(program, path, precision):
-    with open(path, newline="", encoding="utf-8") as lines:
-        rows = list(csv.reader(lines))
-    vectors = program.encode([r[0] for r in rows] + [r[1] for r in rows], precision)
-    n = len(rows)
-    cosines = [dot(vectors[i], vectors[n + i]) for i in range(n)]
-    return 100 * pearson(ranks(cosines), ranks([float(r[2]) for r in rows]))
+    found = program.run("eval", "--task", "sts", path, "--model", "m", "--precision",
+                        precision, "--json")
+    return 100 * json.loads(found)["main_score"]
 
 
 def compare_collection(program, data, collection, reference, is_full, tap):

@@ -7,7 +7,7 @@ queries without results, without relevant documents and with fewer results than 
 measure of every query, the means, and both significance tests of two runs have to be
 equal to 1e-6. With a model also MTEB's reranking, by its definition.
 
-usage: measures.py [--model NAME|PATH] KITH
+usage: ranking_measures.py [--model NAME|PATH] KITH
 The libraries: python3 -m venv V
                V/bin/pip install pytrec_eval-terrier scipy scikit-learn
 """
