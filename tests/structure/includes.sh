@@ -14,7 +14,7 @@ check() { # NAME OFFENDING_LINES
 }
 # Headers of the folders $1, as an alternation for grep.
 headers() {
-    find "$@" -name '*.h' -printf '%P\n' | paste -sd '|' | sed 's/\./\\./g'
+    find "$@" -name '*.h' -printf '%f\n' | paste -sd '|' | sed 's/\./\\./g'
 }
 # Lines in the folders $2.. that include a header of the alternation $1.
 offenders() {
