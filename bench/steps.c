@@ -164,7 +164,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < n; i++) {
         sequences[i] = (kenc_sequence){ ids + i * length, length,
-                                        vectors + i * model.shape.hidden };
+                                        vectors + i * model.shape.hidden, 0 };
     }
     kbase_fpenv_enter();
     double least[N_STEPS + 1];

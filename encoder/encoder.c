@@ -27,11 +27,14 @@ struct kenc_model {
     const kenc_kernels *kernels;
     char fingerprint[33];
     char *sources; /* NUL-terminated */
+    size_t prompt_tokens[KITH_PROMPT_PASSAGE + 1]; /* by kith_prompt */
     pid_t pid;
     pthread_mutex_t mutex; /* guards what follows */
     kbase_pool *pool;
     kenc_workspace *workspaces; /* one a worker */
     kenc_token_list list;
+    kenc_token_list other; /* of the second text of a pair */
+    kbase_buffer prompted; /* a text with its prompt */
     uint64_t *checked_words; /* bit i: the embedding of word i was found undamaged */
     uint32_t *ids; /* of the texts of a group, one after the other */
     size_t ids_capacity;
@@ -39,25 +42,26 @@ struct kenc_model {
     size_t sequences_capacity;
 };
 
-/* What one call encodes. */
+/* What one call encodes: texts or pairs. */
 typedef struct encode_job {
     const kith_text *texts;
-    size_t n_texts;
+    const kith_text_pair *pairs; /* NULL: texts */
+    size_t n_texts;              /* or pairs */
+    const char *prompt;
     kith_pooling pooling;
-    bool normalize;
-    float *vectors;             /* n_texts x hidden */
-    uint32_t *n_dropped;        /* n_texts, or NULL */
+    bool finish;         /* as kenc_forward() */
+    float *vectors;      /* n_texts x dim */
+    uint32_t *n_dropped; /* n_texts, or NULL */
     kith_token_vectors *tokens; /* n_texts: KENC_NO_POOLING fills these in, and no other */
 } encode_job;
 
 /* Consecutive texts that one task encodes. */
 typedef struct tile_plan {
     const kenc_model *model;
+    const encode_job *job;
     kenc_workspace *workspaces;
     const kenc_sequence *sequences;
     const size_t *starts; /* tile i: sequences starts[i] to starts[i + 1] */
-    kith_pooling pooling;
-    bool normalize;
 } tile_plan;
 
 const kenc_kernels *kenc_kernels_for(kbase_isa isa)
@@ -111,6 +115,26 @@ static kith_status copy_sources(kenc_model *model, kith_error *err)
     return model->sources != NULL ? KITH_OK : kbase_fail_memory(err, entry->n_bytes + 1);
 }
 
+static const char *prompt_text(const kenc_model *model, kith_prompt prompt)
+{
+    return prompt == KITH_PROMPT_QUERY     ? model->kmodel.query_prompt
+           : prompt == KITH_PROMPT_PASSAGE ? model->kmodel.passage_prompt
+                                           : "";
+}
+
+static kith_status measure_prompts(kenc_model *model, kith_error *err)
+{
+    kith_status status = KITH_OK;
+    for (int i = KITH_PROMPT_QUERY; i <= KITH_PROMPT_PASSAGE && status == KITH_OK;
+         i++) {
+        const char *text = prompt_text(model, (kith_prompt)i);
+        status = kenc_tokenize(&model->kmodel.tokenizer, text, strlen(text), 0,
+                               &model->list, err);
+        model->prompt_tokens[i] = model->list.n_tokens - 2;
+    }
+    return status;
+}
+
 kith_status kenc_model_open(const char *path, const kith_model_opts *opts,
                             kenc_model **out, kith_error *err)
 {
@@ -133,6 +157,9 @@ kith_status kenc_model_open(const char *path, const kith_model_opts *opts,
     }
     if (status == KITH_OK) {
         status = copy_sources(model, err);
+    }
+    if (status == KITH_OK) {
+        status = measure_prompts(model, err);
     }
     if (status == KITH_OK) {
         status = kbase_pool_new(opts->n_threads, &model->pool, err);
@@ -169,6 +196,8 @@ void kenc_model_close(kenc_model *model)
     if (model->pid == getpid()) {
         kbase_pool_free(model->pool);
     }
+    kbase_buffer_free(&model->prompted);
+    kenc_token_list_free(&model->other);
     kenc_token_list_free(&model->list);
     free(model->checked_words);
     free(model->ids);
@@ -187,7 +216,7 @@ void kenc_model_get_info(const kenc_model *model, kith_model_info *info)
         .name = header->name,
         .kernels = kbase_isa_name(model->isa),
         .fingerprint = model->fingerprint,
-        .dim = config->hidden,
+        .dim = header->head.n_labels > 0 ? 0 : (uint32_t)model->kmodel.dim,
         .max_tokens = config->max_tokens,
         .n_layers = config->n_layers,
         .n_heads = config->n_heads,
@@ -201,6 +230,12 @@ void kenc_model_get_info(const kenc_model *model, kith_model_info *info)
         .lowercases = header->rules.lowercase != 0,
         .file_bytes = header->file_bytes,
         .sources = model->sources,
+        .model_class = header->head.class == KENC_CLASS_BERT ? "bert" : "distilbert",
+        .n_dense = header->head.n_dense,
+        .query_prompt = model->kmodel.query_prompt,
+        .passage_prompt = model->kmodel.passage_prompt,
+        .n_labels = header->head.n_labels,
+        .has_sigmoid = header->head.has_sigmoid != 0,
     };
 }
 
@@ -224,6 +259,22 @@ kith_status kenc_model_test(kenc_model *model, kith_model_test_result *result,
 const kenc_tokenizer *kenc_model_tokenizer(const kenc_model *model)
 {
     return &model->kmodel.tokenizer;
+}
+
+size_t kenc_model_prompt_tokens(const kenc_model *model, kith_prompt prompt)
+{
+    return model->prompt_tokens[prompt];
+}
+
+kith_status kenc_model_check_encodes(const kenc_model *model, kith_error *err)
+{
+    const kenc_header *header = model->kmodel.header;
+    return header->head.n_labels == 0
+               ? KITH_OK
+               : kbase_fail(err, KITH_INVALID,
+                            "model %s is a cross-encoder: it scores pairs "
+                            "of texts and gives no vectors; take an encoder",
+                            header->name);
 }
 
 /* The words of the present token list are undamaged: each is looked at once. */
@@ -305,7 +356,7 @@ static kith_status prepare_output(const kenc_model *model, const encode_job *job
         job->n_dropped[text] = (uint32_t)model->list.n_dropped;
     }
     if (job->pooling != KENC_NO_POOLING) {
-        *vector = job->vectors + text * model->kmodel.header->config.hidden;
+        *vector = job->vectors + text * model->kmodel.dim;
         return KITH_OK;
     }
     kith_status status = keep_tokens(model, &job->tokens[text], err);
@@ -313,20 +364,52 @@ static kith_status prepare_output(const kenc_model *model, const encode_job *job
     return status;
 }
 
-/* Tokenize texts, from this one on, until the group is full. *n_group: how many; *n_ids:
- * their tokens. */
-static kith_status tokenize_group(kenc_model *model, const encode_job *job, size_t first,
-                                  size_t *n_group, size_t *n_ids, kith_error *err)
+/* The text with the prompt before it; valid until the next one. */
+static kith_status put_prompt(kenc_model *model, const char *prompt, kith_text *text,
+                              kith_error *err)
 {
-    const kenc_config *config = &model->kmodel.header->config;
-    const kith_text *texts = job->texts + first;
+    kbase_buffer *prompted = &model->prompted;
+    if (*prompt == '\0') {
+        return KITH_OK;
+    }
+    kbase_buffer_clear(prompted);
+    kith_status status = kbase_buffer_append(prompted, prompt, strlen(prompt), err);
+    if (status == KITH_OK) {
+        status = kbase_buffer_append(prompted, text->data, text->n_bytes, err);
+    }
+    *text = (kith_text){ prompted->data, prompted->n_bytes };
+    return status;
+}
+
+/* The tokens of one text, or pair, into the model's list. */
+static kith_status tokenize(kenc_model *model, const encode_job *job, size_t index,
+                            size_t *n_second, kith_error *err)
+{
+    kith_text_pair pair = { { NULL, 0 }, { NULL, 0 } };
+    if (job->pairs != NULL) {
+        pair = job->pairs[index];
+    } else {
+        pair.first = job->texts[index];
+    }
+    kith_status status = put_prompt(model, job->prompt, &pair.first, err);
+    return status != KITH_OK
+               ? status
+               : kenc_kmodel_tokenize(&model->kmodel, pair.first, pair.second,
+                                      &model->list, &model->other, n_second, err);
+}
+
+/* Tokenize texts, from this one on, until the group is full. *n_group: how many;
+ * *n_ids: their tokens. */
+static kith_status tokenize_group(kenc_model *model, const encode_job *job,
+                                  size_t first, size_t *n_group, size_t *n_ids,
+                                  kith_error *err)
+{
     size_t n = 0;
     *n_ids = 0;
     for (; n < job->n_texts - first && *n_ids < GROUP_TOKENS; n++) {
         float *vector = NULL;
-        kith_status status = kenc_tokenize(&model->kmodel.tokenizer, texts[n].data,
-                                           texts[n].n_bytes, config->max_tokens,
-                                           &model->list, err);
+        size_t n_second;
+        kith_status status = tokenize(model, job, first + n, &n_second, err);
         if (status == KITH_OK) {
             status = check_words(model, err);
         }
@@ -342,7 +425,8 @@ static kith_status tokenize_group(kenc_model *model, const encode_job *job, size
         if (status != KITH_OK) {
             return status;
         }
-        model->sequences[n] = (kenc_sequence){ NULL, model->list.n_tokens, vector };
+        model->sequences[n] =
+            (kenc_sequence){ NULL, model->list.n_tokens, vector, n_second };
         *n_ids += model->list.n_tokens;
     }
     const uint32_t *ids = model->ids;
@@ -360,7 +444,8 @@ static void run_tile(void *context, size_t index, unsigned worker)
     size_t first = plan->starts[index];
     kenc_forward(&plan->model->kmodel, plan->model->kernels, plan->model->precision,
                  &plan->workspaces[worker], plan->sequences + first,
-                 plan->starts[index + 1] - first, plan->pooling, plan->normalize, NULL);
+                 plan->starts[index + 1] - first, plan->job->pooling, plan->job->finish,
+                 NULL);
 }
 
 /* How many tiles: as many for each worker, so that all end at about the same time. */
@@ -398,8 +483,8 @@ static size_t cut_tiles(const kenc_sequence *sequences, size_t n_texts, size_t n
     return n_cut;
 }
 
-static kith_status encode_group(kenc_model *model, size_t n_texts, size_t n_ids,
-                                kith_pooling pooling, bool normalize, kith_error *err)
+static kith_status encode_group(kenc_model *model, const encode_job *job,
+                                size_t n_texts, size_t n_ids, kith_error *err)
 {
     unsigned n_workers = kbase_pool_size(model->pool);
     size_t *starts = kbase_calloc(n_texts + 1, sizeof(*starts));
@@ -414,8 +499,7 @@ static kith_status encode_group(kenc_model *model, size_t n_texts, size_t n_ids,
         status = kenc_workspace_reserve(&model->workspaces[i], &model->kmodel, largest, err);
     }
     if (status == KITH_OK) {
-        tile_plan plan = { model,  model->workspaces, model->sequences,
-                           starts, pooling,           normalize };
+        tile_plan plan = { model, job, model->workspaces, model->sequences, starts };
         kbase_pool_run(model->pool, n_tiles, run_tile, &plan);
     }
     free(starts);
@@ -432,15 +516,17 @@ static kith_status check_process(const kenc_model *model, kith_error *err)
 
 static kith_status run_job(kenc_model *model, const encode_job *job, kith_error *err)
 {
-    kith_status status = KITH_OK;
+    kith_status status = check_process(model, err);
+    if (status != KITH_OK) {
+        return status;
+    }
     pthread_mutex_lock(&model->mutex);
     for (size_t done = 0; done < job->n_texts && status == KITH_OK;) {
         size_t n_group = 0;
         size_t n_ids = 0;
         status = tokenize_group(model, job, done, &n_group, &n_ids, err);
         if (status == KITH_OK) {
-            status = encode_group(model, n_group, n_ids, job->pooling, job->normalize,
-                                  err);
+            status = encode_group(model, job, n_group, n_ids, err);
         }
         done += n_group;
     }
@@ -449,13 +535,24 @@ static kith_status run_job(kenc_model *model, const encode_job *job, kith_error 
 }
 
 kith_status kenc_encode(kenc_model *model, const kith_text *texts, size_t n_texts,
-                        kith_pooling pooling, float *vectors, uint32_t *n_dropped,
-                        kith_error *err)
+                        kith_pooling pooling, kith_prompt prompt, float *vectors,
+                        uint32_t *n_dropped, kith_error *err)
 {
     const kenc_config *config = &model->kmodel.header->config;
-    encode_job job = { texts, n_texts, pooling, false, vectors, n_dropped, NULL };
-    if ((unsigned)pooling > KITH_POOLING_POOLER) {
-        return kbase_fail(err, KITH_INVALID, "there is no pooling %d", (int)pooling);
+    encode_job job = { .texts = texts,
+                       .n_texts = n_texts,
+                       .prompt = prompt_text(model, prompt),
+                       .pooling = pooling,
+                       .vectors = vectors,
+                       .n_dropped = n_dropped };
+    kith_status status = kenc_model_check_encodes(model, err);
+    if (status != KITH_OK) {
+        return status;
+    }
+    if ((unsigned)pooling > KITH_POOLING_POOLER ||
+        (unsigned)prompt > KITH_PROMPT_PASSAGE) {
+        return kbase_fail(err, KITH_INVALID, "there is no pooling %d or no prompt %d",
+                          (int)pooling, (int)prompt);
     }
     if (pooling == KITH_POOLING_POOLER && config->has_pooler == 0) {
         return kbase_fail(err, KITH_INVALID, "model %s has no pooler",
@@ -463,23 +560,43 @@ kith_status kenc_encode(kenc_model *model, const kith_text *texts, size_t n_text
     }
     if (pooling == KITH_POOLING_DEFAULT) {
         job.pooling = (kith_pooling)config->pooling;
-        job.normalize = config->normalizes != 0;
+        job.finish = config->normalizes != 0;
     }
-    kith_status status = check_process(model, err);
-    return status != KITH_OK ? status : run_job(model, &job, err);
+    return run_job(model, &job, err);
+}
+
+kith_status kenc_score(kenc_model *model, const kith_text_pair *pairs, size_t n_pairs,
+                       bool logits, float *scores, uint32_t *n_dropped, kith_error *err)
+{
+    const kenc_head *head = &model->kmodel.header->head;
+    const encode_job job = { .pairs = pairs,
+                             .n_texts = n_pairs,
+                             .prompt = "",
+                             .pooling = KITH_POOLING_POOLER,
+                             .finish = !logits && head->has_sigmoid != 0,
+                             .vectors = scores,
+                             .n_dropped = n_dropped };
+    if (head->n_labels == 0) {
+        return kbase_fail(err, KITH_INVALID,
+                          "model %s is no cross-encoder: it gives vectors "
+                          "of texts and scores no pairs",
+                          model->kmodel.header->name);
+    }
+    return run_job(model, &job, err);
 }
 
 kith_status kenc_encode_tokens(kenc_model *model, const kith_text *texts, size_t n_texts,
                                kith_token_vectors *out, kith_error *err)
 {
-    const encode_job job = { texts, n_texts, KENC_NO_POOLING, false, NULL, NULL, out };
+    const encode_job job = { .texts = texts,
+                             .n_texts = n_texts,
+                             .prompt = "",
+                             .pooling = KENC_NO_POOLING,
+                             .tokens = out };
     for (size_t i = 0; i < n_texts; i++) {
         out[i] = (kith_token_vectors){ 0 };
     }
-    kith_status status = check_process(model, err);
-    if (status == KITH_OK) {
-        status = run_job(model, &job, err);
-    }
+    kith_status status = run_job(model, &job, err);
     for (size_t i = 0; i < n_texts && status != KITH_OK; i++) {
         kenc_token_vectors_free(&out[i]);
     }

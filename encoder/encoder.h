@@ -9,7 +9,7 @@ typedef struct kenc_model kenc_model;
 
 /* As kith_model_import(). */
 kith_status kenc_import(const char *dir, const char *name, const char *out_path,
-                        kith_error *err);
+                        const kith_model_import_opts *opts, kith_error *err);
 
 /* As kith_model_open(); opts has every field set. */
 kith_status kenc_model_open(const char *path, const kith_model_opts *opts,
@@ -24,10 +24,21 @@ kith_status kenc_model_test(kenc_model *model, kith_model_test_result *result,
 const char *kenc_kernel_names(void);
 const kenc_tokenizer *kenc_model_tokenizer(const kenc_model *model);
 
+/* How many tokens a prompt takes from the text that it is put before. */
+size_t kenc_model_prompt_tokens(const kenc_model *model, kith_prompt prompt);
+
+/* KITH_INVALID for a cross-encoder, whatever it is wanted for. */
+kith_status kenc_model_check_encodes(const kenc_model *model, kith_error *err);
+
 /* As kith_model_encode(). Calls on one model wait for each other. */
 kith_status kenc_encode(kenc_model *model, const kith_text *texts, size_t n_texts,
-                        kith_pooling pooling, float *vectors, uint32_t *n_dropped,
-                        kith_error *err);
+                        kith_pooling pooling, kith_prompt prompt, float *vectors,
+                        uint32_t *n_dropped, kith_error *err);
+
+/* As kith_model_score(). */
+kith_status kenc_score(kenc_model *model, const kith_text_pair *pairs, size_t n_pairs,
+                       bool logits, float *scores, uint32_t *n_dropped,
+                       kith_error *err);
 
 /* As kith_model_encode_tokens(), _word() and _static(); out[n_texts] is all zeros after a
  * failure. */

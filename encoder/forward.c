@@ -13,6 +13,19 @@ static size_t wide_columns(const kenc_shape *shape)
     return qkv > shape->intermediate ? qkv : shape->intermediate;
 }
 
+/* Of all that the head takes and gives. */
+static size_t head_columns(const kenc_kmodel *kmodel)
+{
+    const kenc_head *head = &kmodel->header->head;
+    size_t widest = kmodel->shape.width;
+    for (uint32_t i = 0; i < head->n_dense; i++) {
+        const size_t n = kenc_padded(head->dense[i].n_out);
+        widest = n > widest ? n : widest;
+    }
+    const size_t n_labels = kenc_padded(head->n_labels);
+    return n_labels > widest ? n_labels : widest;
+}
+
 kith_status kenc_workspace_reserve(kenc_workspace *workspace, const kenc_kmodel *kmodel,
                                    size_t rows, kith_error *err)
 {
@@ -34,7 +47,7 @@ kith_status kenc_workspace_reserve(kenc_workspace *workspace, const kenc_kmodel 
         { rows * wide_columns(shape) * sizeof(float), &workspace->wide },
         { rows * shape->attention * sizeof(float), &workspace->context },
         { scratch, &workspace->scratch },
-        { shape->width * sizeof(float), &workspace->pooled },
+        { 2 * head_columns(kmodel) * sizeof(float), &workspace->pooled },
         { rows * narrow, &workspace->bytes },
         { rows * shape->intermediate, &workspace->wide_bytes },
         { rows * (narrow / KENC_PAD) * sizeof(kenc_range), &workspace->ranges },
@@ -178,14 +191,14 @@ static void run_layer8(const pass *p, uint32_t index)
 
 /* ------------------------------------------------------------------ both */
 
-/* The vector of one text, from its rows of x. */
-static void pool(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
-                 kenc_workspace *ws, const float *x, size_t n_tokens, kith_pooling pooling,
-                 bool normalize, float *vector)
+/* One vector of a text's rows of x, in ws->pooled. */
+static void pool(const pass *p, const float *x, size_t n_tokens, kith_pooling pooling)
 {
-    const size_t width = kmodel->shape.width;
-    const kenc_linear_weights *pooler = &kmodel->weights.pooler;
-    float *pooled = ws->pooled;
+    const kenc_kernels *kernels = p->kernels;
+    const size_t width = p->kmodel->shape.width;
+    const kenc_linear_weights *pooler = &p->kmodel->weights.pooler;
+    const bool has_relu = p->kmodel->header->head.class == KENC_CLASS_DISTILBERT;
+    float *pooled = p->ws->pooled;
     switch (pooling) {
     case KITH_POOLING_CLS:
         memcpy(pooled, x, width * sizeof(float));
@@ -195,18 +208,89 @@ static void pool(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
         break;
     case KITH_POOLING_POOLER:
         kernels->linear(x, width, 1, width, width, pooler->w, pooler->bias,
-                        KENC_ACTIVATION_NONE, pooled, width);
-        kernels->tanh(pooled, width);
+                        has_relu ? KENC_ACTIVATION_RELU : KENC_ACTIVATION_NONE, pooled,
+                        width);
+        if (!has_relu) {
+            kernels->tanh(pooled, width);
+        }
         break;
     case KITH_POOLING_DEFAULT:
     case KITH_POOLING_MEAN:
         kernels->mean(x, n_tokens, width, pooled);
         break;
     }
-    if (normalize) {
-        kernels->normalize(pooled, width);
+}
+
+/* What comes after the pooling: the Dense modules, or the classifier. Returns where the
+ * result is, which is padded to *n numbers. */
+static float *run_head(const pass *p, size_t *n)
+{
+    const kenc_kmodel *kmodel = p->kmodel;
+    const kenc_head *head = &kmodel->header->head;
+    const kenc_linear_weights *classifier = &kmodel->weights.classifier;
+    float *in = p->ws->pooled;
+    float *out = in + head_columns(kmodel);
+    *n = kmodel->shape.width;
+    for (uint32_t i = 0; i < head->n_dense; i++) {
+        const kenc_dense *dense = &head->dense[i];
+        const kenc_linear_weights *weights = &kmodel->weights.dense[i];
+        const size_t k = *n;
+        *n = kenc_padded(dense->n_out);
+        if (dense->normalizes_input != 0) {
+            p->kernels->normalize(in, k);
+        }
+        p->kernels->linear(in, k, 1, k, *n, weights->w, weights->bias,
+                           KENC_ACTIVATION_NONE, out, *n);
+        if (dense->has_tanh != 0) {
+            p->kernels->tanh(out, *n);
+        }
+        float *former = in;
+        in = out;
+        out = former;
     }
-    memcpy(vector, pooled, kmodel->shape.hidden * sizeof(float));
+    if (head->n_labels > 0) {
+        const size_t k = *n;
+        *n = kenc_padded(head->n_labels);
+        p->kernels->linear(in, k, 1, k, *n, classifier->w, classifier->bias,
+                           KENC_ACTIVATION_NONE, out, *n);
+        in = out;
+    }
+    return in;
+}
+
+/* The vector or the labels of one text, from its rows of x. */
+static void read_out(const pass *p, const float *x, const kenc_sequence *sequence,
+                     kith_pooling pooling, bool finish)
+{
+    const kenc_head *head = &p->kmodel->header->head;
+    const bool is_pair = head->n_labels > 0;
+    size_t n;
+    pool(p, x, sequence->n_tokens, is_pair ? KITH_POOLING_POOLER : pooling);
+    float *result = run_head(p, &n);
+    if (finish && is_pair) {
+        p->kernels->sigmoid(result, n);
+    } else if (finish) {
+        p->kernels->normalize(result, n);
+    }
+    memcpy(sequence->vector, result, p->kmodel->dim * sizeof(float));
+}
+
+/* Rows of word, position and token type: those of a second text have a type, and so
+ * positions, of their own. */
+static void embed(const pass *p, const kenc_sequence *sequence, float *x)
+{
+    const kenc_kmodel *kmodel = p->kmodel;
+    const size_t width = kmodel->shape.width;
+    const size_t n_second =
+        kenc_has_types(&kmodel->header->head) ? sequence->n_second : 0;
+    const size_t n_first = sequence->n_tokens - n_second;
+    p->kernels->embed(sequence->ids, n_first, width, kmodel->words, kmodel->positions,
+                      x);
+    if (n_second > 0) {
+        const size_t position = kmodel->header->config.max_positions + n_first;
+        p->kernels->embed(sequence->ids + n_first, n_second, width, kmodel->words,
+                          kmodel->positions + position * width, x + n_first * width);
+    }
 }
 
 static void copy_rows(const kenc_shape *shape, const float *x, size_t n_tokens, float *out)
@@ -220,13 +304,12 @@ static void copy_rows(const kenc_shape *shape, const float *x, size_t n_tokens, 
 void kenc_forward(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
                   kith_precision precision, kenc_workspace *ws,
                   const kenc_sequence *sequences, size_t n_sequences, kith_pooling pooling,
-                  bool normalize, const kenc_observer *observer)
+                  bool finish, const kenc_observer *observer)
 {
     const size_t width = kmodel->shape.width;
     pass p = { kmodel, kernels, ws, sequences, n_sequences, 0, observer };
     for (size_t i = 0; i < n_sequences; i++) {
-        kernels->embed(sequences[i].ids, sequences[i].n_tokens, width, kmodel->words,
-                       kmodel->positions, ws->x + p.rows * width);
+        embed(&p, &sequences[i], ws->x + p.rows * width);
         p.rows += sequences[i].n_tokens;
     }
     add_norm(&p, NULL, &kmodel->weights.embedding_norm);
@@ -243,8 +326,7 @@ void kenc_forward(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
         if (pooling == KENC_NO_POOLING) {
             copy_rows(&kmodel->shape, x, sequences[i].n_tokens, sequences[i].vector);
         } else {
-            pool(kmodel, kernels, ws, x, sequences[i].n_tokens, pooling, normalize,
-                 sequences[i].vector);
+            read_out(&p, x, &sequences[i], pooling, finish);
         }
         row += sequences[i].n_tokens;
     }

@@ -11,7 +11,8 @@
 typedef struct kenc_sequence {
     const uint32_t *ids;
     size_t n_tokens; /* 1 to max_tokens */
-    float *vector;   /* [out] `hidden` floats; with KENC_NO_POOLING n_tokens x hidden */
+    float *vector;   /* [out] kmodel->dim floats; KENC_NO_POOLING: n_tokens x hidden */
+    size_t n_second; /* of its last tokens, which are those of a pair's second text */
 } kenc_sequence;
 
 /* Memory for tiles of up to `rows` tokens; each thread has its own. */
@@ -23,7 +24,7 @@ typedef struct kenc_workspace {
     float *wide;   /* [rows, max(3 * attention, intermediate)] */
     float *context; /* [rows, attention] */
     float *scratch; /* of attention */
-    float *pooled; /* [width] */
+    float *pooled; /* [2, widest input or output of the head] */
     uint8_t *bytes; /* [rows, width or attention] input of a linear layer, int8 only */
     uint8_t *wide_bytes; /* [rows, intermediate] int8 only */
     kenc_range *ranges;  /* of bytes */
@@ -45,11 +46,12 @@ kith_status kenc_workspace_reserve(kenc_workspace *workspace, const kenc_kmodel 
 void kenc_workspace_free(kenc_workspace *workspace);
 
 /* Run the model over the texts of a tile, which together have at most workspace->rows
- * tokens. `normalize`: to unit length. observer: NULL, or for fp32. A text's vector
- * depends on that text alone. */
+ * tokens. A cross-encoder gives labels, whatever the pooling. `finish`: with what the
+ * model does last: to unit length; of a cross-encoder the sigmoid. observer: NULL, or
+ * for fp32. A text's vector depends on that text alone. */
 void kenc_forward(const kenc_kmodel *kmodel, const kenc_kernels *kernels,
                   kith_precision precision, kenc_workspace *workspace,
                   const kenc_sequence *sequences, size_t n_sequences, kith_pooling pooling,
-                  bool normalize, const kenc_observer *observer);
+                  bool finish, const kenc_observer *observer);
 
 #endif

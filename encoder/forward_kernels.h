@@ -89,6 +89,9 @@ typedef struct kenc_kernels {
     /* tanh of each of n values, n a multiple of 16. */
     void (*tanh)(float *x, size_t n);
 
+    /* 1 / (1 + e^-x) of each of n values, n a multiple of 16. */
+    void (*sigmoid)(float *x, size_t n);
+
     /* x = x / |x|, n a multiple of 16; a vector shorter than 1e-12 is divided by that. */
     void (*normalize)(float *x, size_t n);
 

@@ -16,7 +16,8 @@
 
 _Static_assert(sizeof(kenc_config) == 48, "stored as it is");
 _Static_assert(sizeof(kenc_tokenizer_rules) == 40, "stored as it is");
-_Static_assert(sizeof(kenc_header) == 440, "stored as it is");
+_Static_assert(sizeof(kenc_head) == 96, "stored as it is");
+_Static_assert(sizeof(kenc_header) == 560, "stored as it is");
 
 static size_t round_up(size_t n, size_t multiple)
 {
@@ -44,6 +45,16 @@ size_t kenc_linear_n(const kenc_shape *shape, kenc_linear linear)
     return linear == KENC_LINEAR_QKV  ? 3 * shape->attention
            : linear == KENC_LINEAR_UP ? shape->intermediate
                                       : shape->width;
+}
+
+size_t kenc_padded(size_t n)
+{
+    return round_up(n, KENC_PAD);
+}
+
+bool kenc_has_types(const kenc_head *head)
+{
+    return head->n_labels > 0 && head->class == KENC_CLASS_BERT;
 }
 
 size_t kenc_group(size_t k)
@@ -96,8 +107,8 @@ static kenc_norm_weights allot_norm(allotment *a, size_t width)
     return (kenc_norm_weights){ gamma, allot_floats(a, width) };
 }
 
-size_t kenc_common_layout(const kenc_config *config, const void *base,
-                          kenc_weights *weights)
+size_t kenc_common_layout(const kenc_config *config, const kenc_head *head,
+                          const void *base, kenc_weights *weights)
 {
     kenc_shape shape;
     kenc_shape_of(config, &shape);
@@ -109,6 +120,14 @@ size_t kenc_common_layout(const kenc_config *config, const void *base,
     }
     if (config->has_pooler != 0) {
         weights->pooler = allot_linear(&a, shape.width, shape.width);
+    }
+    for (uint32_t i = 0; i < head->n_dense; i++) {
+        weights->dense[i] = allot_linear(&a, kenc_padded(head->dense[i].n_in),
+                                         kenc_padded(head->dense[i].n_out));
+    }
+    if (head->n_labels > 0) {
+        weights->classifier =
+            allot_linear(&a, shape.width, kenc_padded(head->n_labels));
     }
     return a.n_bytes;
 }
@@ -143,12 +162,12 @@ size_t kenc_int8_layout(const kenc_config *config, const void *base, kenc_weight
     return a.n_bytes;
 }
 
-size_t kenc_test_layout(const kenc_config *config, const void *base, kenc_test_data *test)
+size_t kenc_test_layout(size_t dim, const void *base, kenc_test_data *test)
 {
     allotment a = { base, 0 };
     test->numerics = allot(&a, sizeof(*test->numerics));
-    test->fp32 = allot_floats(&a, (size_t)KENC_TEST_TEXTS * config->hidden);
-    test->int8 = allot_floats(&a, (size_t)KENC_TEST_TEXTS * config->hidden);
+    test->fp32 = allot_floats(&a, KENC_TEST_TEXTS * dim);
+    test->int8 = allot_floats(&a, KENC_TEST_TEXTS * dim);
     test->texts = allot(&a, 0);
     return a.n_bytes;
 }
@@ -189,11 +208,14 @@ static kith_status check_header(const char *path, const kenc_header *header,
     if (memchr(header->name, '\0', sizeof(header->name)) == NULL) {
         return kbase_fail(err, KITH_CORRUPT, "%s: the model's name does not end", path);
     }
-    return kenc_config_check(&header->config, err);
+    kith_status status = kenc_config_check(&header->config, err);
+    return status == KITH_OK ? kenc_head_check(&header->head, &header->config, err)
+                             : status;
 }
 
 /* Sections behind the vocabulary are as long as the configuration needs; how long the
- * texts of the self-test are is looked at when it is run. */
+ * texts of the self-test are is looked at when it is run, and the prompts when they are
+ * checked. */
 static kith_status check_lengths(const char *path, const kenc_header *header,
                                  kith_error *err)
 {
@@ -201,20 +223,24 @@ static kith_status check_lengths(const char *path, const kenc_header *header,
     kenc_weights weights;
     kenc_test_data test;
     kenc_shape_of(&header->config, &shape);
+    const kenc_head *head = &header->head;
+    const size_t dim = kenc_out_dim(&header->config, head);
+    const size_t n_positions =
+        (size_t)header->config.max_positions * (kenc_has_types(head) ? 2 : 1);
     const size_t wanted[KENC_SECTION_COUNT] = {
         [KENC_SECTION_WORDS] = header->config.vocabulary * shape.width * sizeof(float),
         [KENC_SECTION_WORD_CHECKS] = header->config.vocabulary * sizeof(uint64_t),
-        [KENC_SECTION_POSITIONS] =
-            header->config.max_positions * shape.width * sizeof(float),
-        [KENC_SECTION_COMMON] = kenc_common_layout(&header->config, NULL, &weights),
+        [KENC_SECTION_POSITIONS] = n_positions * shape.width * sizeof(float),
+        [KENC_SECTION_COMMON] =
+            kenc_common_layout(&header->config, head, NULL, &weights),
         [KENC_SECTION_FP32] = kenc_fp32_layout(&header->config, NULL, &weights),
         [KENC_SECTION_INT8] = kenc_int8_layout(&header->config, NULL, &weights),
-        [KENC_SECTION_TEST] = kenc_test_layout(&header->config, NULL, &test) +
-                              KENC_TEST_TEXTS,
+        [KENC_SECTION_TEST] = kenc_test_layout(dim, NULL, &test) + KENC_TEST_TEXTS,
+        [KENC_SECTION_PROMPTS] = 2,
     };
     for (size_t i = KENC_SECTION_WORDS; i < KENC_SECTION_COUNT; i++) {
         const uint64_t n_bytes = header->sections[i].n_bytes;
-        const bool is_least = i == KENC_SECTION_TEST;
+        const bool is_least = i >= KENC_SECTION_TEST;
         if (is_least ? n_bytes < wanted[i] : n_bytes != wanted[i]) {
             return kbase_fail(err, KITH_CORRUPT, "%s: section %zu has %" PRIu64
                               " bytes instead of %s%zu", path, i, n_bytes,
@@ -245,6 +271,22 @@ kith_status kenc_kmodel_check_word(const kenc_kmodel *kmodel, uint32_t id, kith_
     return KITH_OK;
 }
 
+/* Two texts that end, the second one with the section. */
+static kith_status open_prompts(kenc_kmodel *kmodel, kith_error *err)
+{
+    const kenc_section_entry *entry = &kmodel->header->sections[KENC_SECTION_PROMPTS];
+    const char *prompts = section_data(kmodel, KENC_SECTION_PROMPTS);
+    const char *second = memchr(prompts, '\0', entry->n_bytes - 1);
+    if (second == NULL || prompts[entry->n_bytes - 1] != '\0' ||
+        strlen(second + 1) != (size_t)(prompts + entry->n_bytes - second - 2)) {
+        return kbase_fail(err, KITH_CORRUPT, "model %s: its prompts are not two texts: "
+                          "import the model again", kmodel->header->name);
+    }
+    kmodel->query_prompt = prompts;
+    kmodel->passage_prompt = second + 1;
+    return KITH_OK;
+}
+
 static kith_status open_sections(kenc_kmodel *kmodel, kith_precision precision,
                                  kith_error *err)
 {
@@ -261,18 +303,23 @@ static kith_status open_sections(kenc_kmodel *kmodel, kith_precision precision,
         return status;
     }
     kenc_shape_of(&header->config, &kmodel->shape);
+    kmodel->dim = kenc_out_dim(&header->config, &header->head);
     kmodel->words = section_data(kmodel, KENC_SECTION_WORDS);
     kmodel->word_checks = section_data(kmodel, KENC_SECTION_WORD_CHECKS);
     kmodel->positions = section_data(kmodel, KENC_SECTION_POSITIONS);
-    kenc_common_layout(&header->config, section_data(kmodel, KENC_SECTION_COMMON),
-                       &kmodel->weights);
+    kenc_common_layout(&header->config, &header->head,
+                       section_data(kmodel, KENC_SECTION_COMMON), &kmodel->weights);
     kenc_fp32_layout(&header->config, section_data(kmodel, KENC_SECTION_FP32),
                      &kmodel->weights);
     kenc_int8_layout(&header->config, section_data(kmodel, KENC_SECTION_INT8),
                      &kmodel->weights);
-    kenc_test_layout(&header->config, section_data(kmodel, KENC_SECTION_TEST),
+    kenc_test_layout(kmodel->dim, section_data(kmodel, KENC_SECTION_TEST),
                      &kmodel->test);
     kmodel->tokenizer.rules = header->rules;
+    status = open_prompts(kmodel, err);
+    if (status != KITH_OK) {
+        return status;
+    }
     status = kenc_vocabulary_view(section_data(kmodel, KENC_SECTION_VOCABULARY),
                                   header->sections[KENC_SECTION_VOCABULARY].n_bytes,
                                   &kmodel->tokenizer.vocabulary, err);
@@ -319,6 +366,21 @@ void kenc_kmodel_close(kenc_kmodel *kmodel)
 {
     kbase_unmap(&kmodel->map);
     *kmodel = (kenc_kmodel){ 0 };
+}
+
+kith_status kenc_kmodel_tokenize(const kenc_kmodel *kmodel, kith_text first,
+                                 kith_text second, kenc_token_list *list,
+                                 kenc_token_list *other, size_t *n_second,
+                                 kith_error *err)
+{
+    const uint32_t max_tokens = kmodel->header->config.max_tokens;
+    if (kmodel->header->head.n_labels > 0) {
+        return kenc_tokenize_pair(&kmodel->tokenizer, first, second, max_tokens, list,
+                                  other, n_second, err);
+    }
+    *n_second = 0;
+    return kenc_tokenize(&kmodel->tokenizer, first.data, first.n_bytes, max_tokens,
+                         list, err);
 }
 
 static void fill_header(kenc_header *header, const kith_text *contents)
@@ -369,16 +431,25 @@ void kenc_fingerprint(const kenc_kmodel *kmodel, kith_precision precision, char 
         uint64_t vocabulary;
         kenc_config config;
         kenc_tokenizer_rules rules;
+        kenc_head head;
+        uint64_t prompts;
     } decides = {
         KENC_NUMERICS_VERSION, (uint32_t)precision,
         precision == KITH_PRECISION_INT8 ? KENC_RECIPE_VERSION : 0, { 0 },
         kmodel->header->sections[KENC_SECTION_VOCABULARY].checksum,
-        kmodel->header->config, kmodel->header->rules,
+        kmodel->header->config, kmodel->header->rules, kmodel->header->head,
+        kmodel->header->sections[KENC_SECTION_PROMPTS].checksum,
     };
+    static const kenc_head plain;
+    const bool is_plain = memcmp(&decides.head, &plain, sizeof(plain)) == 0 &&
+                          *kmodel->query_prompt == '\0' &&
+                          *kmodel->passage_prompt == '\0';
+    const size_t n_bytes =
+        is_plain ? offsetof(__typeof__(decides), head) : sizeof(decides);
     unsigned char bytes[sizeof(decides)];
     memcpy(bytes, &decides, sizeof(decides));
     memcpy(bytes + offsetof(__typeof__(decides), weights), kmodel->header->weights_sha256,
            KBASE_SHA256_BYTES);
-    kbase_hash128 hash = kbase_hash128_of(bytes, sizeof(bytes));
+    kbase_hash128 hash = kbase_hash128_of(bytes, n_bytes);
     snprintf(out, 33, "%016" PRIx64 "%016" PRIx64, hash.high, hash.low);
 }

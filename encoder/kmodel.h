@@ -10,7 +10,7 @@
 #include "model_config.h"
 #include "tokenizer.h"
 
-#define KENC_FORMAT_VERSION 1
+#define KENC_FORMAT_VERSION 2
 /* Rises when the same file and text give other bits than before. */
 #define KENC_NUMERICS_VERSION 0
 /* Rises when import makes other int8 weights of the same sources than before. */
@@ -25,11 +25,13 @@ typedef enum kenc_section {
     KENC_SECTION_VOCABULARY, /* kenc_vocabulary_pack() */
     KENC_SECTION_WORDS,      /* f32 [vocabulary][padded width] */
     KENC_SECTION_WORD_CHECKS, /* u64 [vocabulary]: XXH3-64 of each row of words */
-    KENC_SECTION_POSITIONS,  /* f32 [positions][padded width], token type 0 added */
+    KENC_SECTION_POSITIONS,  /* f32 [positions][padded width], token type 0 added; of a
+                              * BERT cross-encoder once more, with token type 1 */
     KENC_SECTION_COMMON,     /* kenc_common_layout() */
     KENC_SECTION_FP32,       /* kenc_fp32_layout() */
     KENC_SECTION_INT8,       /* kenc_int8_layout() */
     KENC_SECTION_TEST,       /* kenc_test_layout(), then the texts, a NUL behind each */
+    KENC_SECTION_PROMPTS,    /* of queries and of passages, a NUL behind each */
     KENC_SECTION_COUNT
 } kenc_section;
 
@@ -49,6 +51,7 @@ typedef struct kenc_header {
     unsigned char weights_sha256[KBASE_SHA256_BYTES];
     kenc_config config;
     kenc_tokenizer_rules rules;
+    kenc_head head;
     kenc_section_entry sections[KENC_SECTION_COUNT];
     uint64_t checksum; /* XXH3-64 of everything before it */
 } kenc_header;
@@ -91,7 +94,10 @@ typedef struct kenc_layer {
 typedef struct kenc_weights {
     kenc_norm_weights embedding_norm;
     kenc_layer layers[KENC_MAX_LAYERS];
-    kenc_linear_weights pooler; /* unset without one; fp32 in every precision */
+    /* Unset without them; fp32 in every precision. */
+    kenc_linear_weights pooler;
+    kenc_linear_weights dense[KENC_MAX_DENSE];
+    kenc_linear_weights classifier;
 } kenc_weights;
 
 void kenc_shape_of(const kenc_config *config, kenc_shape *shape);
@@ -100,33 +106,44 @@ void kenc_shape_of(const kenc_config *config, kenc_shape *shape);
 size_t kenc_linear_k(const kenc_shape *shape, kenc_linear linear);
 size_t kenc_linear_n(const kenc_shape *shape, kenc_linear linear);
 
+/* Outputs of a linear layer of the head, padded. */
+size_t kenc_padded(size_t n);
+
+/* Whether the second text of a pair has positions of its own. */
+bool kenc_has_types(const kenc_head *head);
+
 /* Columns that share a range when a row of k columns is quantized. */
 size_t kenc_group(size_t k);
 
 /* Where each array of a section lies: fills in its part of `weights` from `base`, the
- * section's first byte, and returns how many bytes the section has. Layer norms and the
- * pooler; the linear layers in fp32; in int8. */
-size_t kenc_common_layout(const kenc_config *config, const void *base,
-                          kenc_weights *weights);
+ * section's first byte, and returns how many bytes the section has. Layer norms, the
+ * pooler and the rest of the head; the linear layers in fp32; in int8. */
+size_t kenc_common_layout(const kenc_config *config, const kenc_head *head,
+                          const void *base, kenc_weights *weights);
 size_t kenc_fp32_layout(const kenc_config *config, const void *base, kenc_weights *weights);
 size_t kenc_int8_layout(const kenc_config *config, const void *base, kenc_weights *weights);
 
-/* What `kith model test` compares with: vectors of default pooling, made at import. */
+/* What `kith model test` compares with, made at import: vectors of default pooling, or
+ * the logits of a cross-encoder for pairs of a text and the next one. */
 typedef struct kenc_test_data {
     const uint32_t *numerics; /* KENC_NUMERICS_VERSION at import */
-    const float *fp32;        /* [KENC_TEST_TEXTS, hidden] */
+    const float *fp32;        /* [KENC_TEST_TEXTS, dim] */
     const float *int8;
     const char *texts;
 } kenc_test_data;
 
-/* The same for the self-test; returns how many bytes there are before the texts. */
-size_t kenc_test_layout(const kenc_config *config, const void *base, kenc_test_data *test);
+/* The same for the self-test, `dim` numbers a text; returns how many bytes there are
+ * before the texts. */
+size_t kenc_test_layout(size_t dim, const void *base, kenc_test_data *test);
 
 /* A file that is open. */
 typedef struct kenc_kmodel {
     kbase_map map;
     const kenc_header *header;
     kenc_shape shape;
+    size_t dim; /* numbers that a text gives */
+    const char *query_prompt;
+    const char *passage_prompt;
     kenc_tokenizer tokenizer;
     kenc_weights weights;
     const float *words;
@@ -150,8 +167,16 @@ kith_status kenc_kmodel_check_section(const kenc_kmodel *kmodel, kenc_section se
 kith_status kenc_kmodel_check_word(const kenc_kmodel *kmodel, uint32_t id,
                                    kith_error *err);
 
-/* Write a file; contents[s] is the content of section s. Of header, name, digest, config
- * and rules are given, the rest is filled in here. */
+/* The tokens of a text, or of a cross-encoder's pair, as many as the model takes.
+ * `second` counts for a cross-encoder alone. As kenc_tokenize_pair(); n_second is 0 for
+ * a text. */
+kith_status kenc_kmodel_tokenize(const kenc_kmodel *kmodel, kith_text first,
+                                 kith_text second, kenc_token_list *list,
+                                 kenc_token_list *other, size_t *n_second,
+                                 kith_error *err);
+
+/* Write a file; contents[s] is the content of section s. Of header, name, digest,
+ * config, rules and head are given, the rest is filled in here. */
 kith_status kenc_kmodel_write(const char *path, kenc_header *header,
                               const kith_text contents[KENC_SECTION_COUNT],
                               kith_error *err);

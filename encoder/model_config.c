@@ -1,207 +1,188 @@
+/* config.json: the class of the model, its shape and its labels. */
 #include "model_config.h"
 
-#include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
-#include "file.h"
 
-#define MAX_CONFIG_BYTES ((size_t)1 << 20)
 #define MAX_LAYERS 48
 #define MAX_HIDDEN 4096
 #define MAX_INTERMEDIATE 16384
 #define MAX_VOCABULARY 1000000
 #define MAX_POSITIONS 8192
+#define CLASSIFIER "ForSequenceClassification"
 
-/* A JSON file of a folder. */
-typedef struct json_file {
-    const char *name; /* in the folder, for messages */
-    json_t *root;     /* NULL: there is no such file */
-} json_file;
+/* What the classes call their things. */
+static const struct {
+    const char *type;         /* model_type */
+    const char *architecture; /* begins so */
+    const char *known;
+    const char *hidden, *n_layers, *n_heads, *intermediate, *activation;
+} classes[] = {
+    [KENC_CLASS_BERT] = { "bert", "Bert", "BertModel and BertForSequenceClassification",
+                          "hidden_size", "num_hidden_layers", "num_attention_heads",
+                          "intermediate_size", "hidden_act" },
+    [KENC_CLASS_DISTILBERT] = { "distilbert", "DistilBert",
+                                "DistilBertModel and "
+                                "DistilBertForSequenceClassification",
+                                "dim", "n_layers", "n_heads", "hidden_dim",
+                                "activation" },
+};
 
-static kith_status read_json(const char *dir, const char *name, bool needed,
-                             json_file *file, kith_error *err)
+static kith_status read_class(const kenc_json *file, kenc_head *head, kith_error *err)
 {
-    *file = (json_file){ name, NULL };
-    kbase_buffer content = KBASE_BUFFER_INIT;
-    char *path = kbase_path_join(dir, name);
-    if (path == NULL) {
-        return kbase_fail_memory(err, strlen(dir) + strlen(name) + 2);
+    const json_t *type = kenc_json_get(file, "model_type");
+    const json_t *position = kenc_json_get(file, "position_embedding_type");
+    const json_t *architecture =
+        json_array_get(kenc_json_get(file, "architectures"), 0);
+    if (kenc_json_is(type, classes[KENC_CLASS_DISTILBERT].type)) {
+        head->class = KENC_CLASS_DISTILBERT;
+    } else if (!kenc_json_is(type, classes[KENC_CLASS_BERT].type)) {
+        return kenc_json_refuse(file, "model_type", type, "\"bert\" and \"distilbert\"",
+                                err);
     }
-    kith_status status = kbase_read_whole(path, MAX_CONFIG_BYTES, &content, err);
-    if (status == KITH_OK) {
-        json_error_t problem;
-        file->root = json_loadb(content.data, content.n_bytes, JSON_REJECT_DUPLICATES,
-                                &problem);
-        if (file->root == NULL) {
-            status = kbase_fail(err, KITH_INVALID, "%s, line %d: %s", path, problem.line,
-                                problem.text);
-        }
-    } else if (status == KITH_NOT_FOUND && !needed) {
-        status = KITH_OK;
+    const char *prefix = classes[head->class].architecture;
+    if (architecture != NULL &&
+        (!json_is_string(architecture) ||
+         strncmp(json_string_value(architecture), prefix, strlen(prefix)) != 0)) {
+        return kenc_json_refuse(file, "architectures", architecture,
+                                classes[head->class].known, err);
     }
-    kbase_buffer_free(&content);
-    free(path);
-    return status;
-}
-
-static kith_status get_count(const json_file *file, const char *key, uint32_t *out,
-                             kith_error *err)
-{
-    const json_t *value = json_object_get(file->root, key);
-    json_int_t number = json_integer_value(value);
-    if (!json_is_integer(value) || number < 1 || number > INT32_MAX) {
-        return kbase_fail(err, KITH_INVALID, "%s: \"%s\" is not a positive integer",
-                          file->name, key);
+    if (position != NULL && !kenc_json_is(position, "absolute")) {
+        return kenc_json_refuse(file, "position_embedding_type", position,
+                                "\"absolute\"", err);
     }
-    *out = (uint32_t)number;
-    return KITH_OK;
-}
-
-static kith_status refuse(const json_file *file, const char *key, const json_t *value,
-                          const char *known, kith_error *err)
-{
-    const char *text = json_string_value(value);
-    return kbase_fail(err, KITH_UNSUPPORTED, "%s: \"%s\" is %s%s%s: kith knows %s",
-                      file->name, key, text != NULL ? "\"" : "",
-                      text != NULL ? text : "not a string", text != NULL ? "\"" : "", known);
-}
-
-static bool is_string(const json_t *value, const char *text)
-{
-    return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
-}
-
-static kith_status read_class(const json_file *file, kith_error *err)
-{
-    const json_t *type = json_object_get(file->root, "model_type");
-    if (!is_string(type, "bert")) {
-        return refuse(file, "model_type", type, "\"bert\"", err);
-    }
-    const json_t *position = json_object_get(file->root, "position_embedding_type");
-    if (position != NULL && !is_string(position, "absolute")) {
-        return refuse(file, "position_embedding_type", position, "\"absolute\"", err);
-    }
-    if (json_is_true(json_object_get(file->root, "is_decoder"))) {
+    if (json_is_true(kenc_json_get(file, "is_decoder"))) {
         return kbase_fail(err, KITH_UNSUPPORTED, "%s: \"is_decoder\" is true: kith knows "
                           "encoders", file->name);
     }
     return KITH_OK;
 }
 
-static kith_status read_activation(const json_file *file, kenc_config *config,
-                                   kith_error *err)
+static kith_status read_activation(const kenc_json *file, const char *key,
+                                   kenc_config *config, kith_error *err)
 {
-    const json_t *value = json_object_get(file->root, "hidden_act");
-    if (is_string(value, "gelu")) {
+    const json_t *value = kenc_json_get(file, key);
+    if (kenc_json_is(value, "gelu")) {
         config->activation = KENC_ACTIVATION_GELU;
-    } else if (is_string(value, "relu")) {
+    } else if (kenc_json_is(value, "relu")) {
         config->activation = KENC_ACTIVATION_RELU;
     } else {
-        return refuse(file, "hidden_act", value, "\"gelu\" and \"relu\"", err);
+        return kenc_json_refuse(file, key, value, "\"gelu\" and \"relu\"", err);
     }
     return KITH_OK;
 }
 
-static kith_status read_shape(const json_file *file, kenc_config *config, kith_error *err)
+static kith_status read_shape(const kenc_json *file, kenc_class class,
+                              kenc_config *config, kith_error *err)
 {
     const struct {
         const char *key;
         uint32_t *out;
     } counts[] = {
-        { "hidden_size", &config->hidden },
-        { "num_hidden_layers", &config->n_layers },
-        { "num_attention_heads", &config->n_heads },
-        { "intermediate_size", &config->intermediate },
+        { classes[class].hidden, &config->hidden },
+        { classes[class].n_layers, &config->n_layers },
+        { classes[class].n_heads, &config->n_heads },
+        { classes[class].intermediate, &config->intermediate },
         { "vocab_size", &config->vocabulary },
         { "max_position_embeddings", &config->max_positions },
     };
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        kith_status status = get_count(file, counts[i].key, counts[i].out, err);
+        kith_status status = kenc_json_count(file, counts[i].key, counts[i].out, err);
         if (status != KITH_OK) {
             return status;
         }
     }
-    const json_t *epsilon = json_object_get(file->root, "layer_norm_eps");
+    /* DistilBERT has no key for it. */
+    const json_t *epsilon =
+        class == KENC_CLASS_BERT ? kenc_json_get(file, "layer_norm_eps") : NULL;
     config->epsilon = (float)(epsilon != NULL ? json_number_value(epsilon) : 1e-12);
-    return read_activation(file, config, err);
+    return read_activation(file, classes[class].activation, config, err);
 }
 
-/* modules.json: Transformer, Pooling and, last, perhaps Normalize. */
-static kith_status read_modules(const json_file *file, kenc_config *config,
-                                kith_error *err)
+/* ------------------------------------------------------------------ cross-encoders */
+
+const char *kenc_class_name(const json_t *value)
 {
-    static const char *const known[] = { ".Transformer", ".Pooling", ".Normalize" };
-    size_t n = json_array_size(file->root);
-    for (size_t i = 0; i < n; i++) {
-        const json_t *type = json_object_get(json_array_get(file->root, i), "type");
-        const char *text = json_is_string(type) ? json_string_value(type) : "";
-        const char *last_dot = strrchr(text, '.');
-        if (i > 2 || last_dot == NULL || strcmp(last_dot, known[i]) != 0) {
-            return refuse(file, "type", type,
-                          "Transformer, Pooling and Normalize, in this order", err);
-        }
+    const char *path = json_is_string(value) ? json_string_value(value) : "";
+    const char *last_dot = strrchr(path, '.');
+    return last_dot != NULL ? last_dot + 1 : path;
+}
+
+kith_status kenc_score_activation(const kenc_json *file, const char *key,
+                                  const json_t *value, kenc_head *head, kith_error *err)
+{
+    const char *name = kenc_class_name(value);
+    const bool has_sigmoid = strcmp(name, "Sigmoid") == 0;
+    if (!has_sigmoid && strcmp(name, "Identity") != 0) {
+        return kenc_json_refuse(file, key, value, "Sigmoid and Identity", err);
     }
-    if (file->root != NULL && n < 2) {
-        return kbase_fail(err, KITH_INVALID, "%s: a Transformer and a Pooling module are "
-                          "needed", file->name);
-    }
-    config->normalizes = n > 2;
+    head->has_sigmoid = has_sigmoid;
     return KITH_OK;
 }
 
-static kith_status read_pooling(const json_file *file, kenc_config *config,
-                                kith_error *err)
+static bool is_classifier(const kenc_json *file)
 {
-    static const struct {
-        const char *key;
-        kith_pooling pooling;
-    } modes[] = {
-        { "pooling_mode_mean_tokens", KITH_POOLING_MEAN },
-        { "pooling_mode_cls_token", KITH_POOLING_CLS },
-        { "pooling_mode_max_tokens", KITH_POOLING_MAX },
-        { "pooling_mode_mean_sqrt_len_tokens", KITH_POOLING_DEFAULT },
-        { "pooling_mode_weightedmean_tokens", KITH_POOLING_DEFAULT },
-        { "pooling_mode_lasttoken", KITH_POOLING_DEFAULT },
-    };
-    config->pooling = KITH_POOLING_MEAN; /* what the reference does without the file */
-    unsigned n_set = 0;
-    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-        if (!json_is_true(json_object_get(file->root, modes[i].key))) {
-            continue;
-        }
-        if (modes[i].pooling == KITH_POOLING_DEFAULT) {
-            return kbase_fail(err, KITH_UNSUPPORTED, "%s: \"%s\": kith knows mean, cls and "
-                              "max", file->name, modes[i].key);
-        }
-        config->pooling = (uint32_t)modes[i].pooling;
-        n_set++;
-    }
-    if (file->root != NULL && n_set != 1) {
-        return kbase_fail(err, KITH_UNSUPPORTED, "%s: %u pooling modes are set: kith takes "
-                          "one", file->name, n_set);
-    }
-    return KITH_OK;
+    const json_t *name = json_array_get(kenc_json_get(file, "architectures"), 0);
+    const char *text = json_is_string(name) ? json_string_value(name) : "";
+    const size_t n = strlen(text);
+    const size_t n_end = strlen(CLASSIFIER);
+    return n >= n_end && strcmp(text + n - n_end, CLASSIFIER) == 0;
 }
 
-static kith_status read_length(const json_file *file, kenc_config *config, kith_error *err)
+/* Labels and what becomes of their scores. Without a key there are two, as for the
+ * reference. */
+static kith_status read_labels(const kenc_json *file, kenc_head *head, kith_error *err)
 {
-    config->max_tokens = config->max_positions;
-    if (json_is_integer(json_object_get(file->root, "max_seq_length"))) {
-        kith_status status = get_count(file, "max_seq_length", &config->max_tokens, err);
+    static const char old_key[] = "sbert_ce_default_activation_function";
+    const json_t *labels = kenc_json_get(file, "id2label");
+    const bool is_counted = kenc_json_get(file, "num_labels") != NULL;
+    head->n_labels = 2;
+    if (is_counted) {
+        kith_status status = kenc_json_count(file, "num_labels", &head->n_labels, err);
         if (status != KITH_OK) {
             return status;
         }
     }
-    if (config->max_tokens > config->max_positions) {
-        return kbase_fail(err, KITH_INVALID, "%s: \"max_seq_length\" is %u, the model has "
-                          "%u positions", file->name, config->max_tokens,
-                          config->max_positions);
+    if (labels != NULL) {
+        const size_t n = json_object_size(labels);
+        if (n < 1 || n > KENC_MAX_LABELS || (is_counted && n != head->n_labels)) {
+            return kbase_fail(err, KITH_INVALID, "%s: \"id2label\" has %zu labels: %s",
+                              file->name, n,
+                              is_counted ? "\"num_labels\" is another number"
+                                         : "kith takes 1 to 1024");
+        }
+        head->n_labels = (uint32_t)n;
     }
-    return KITH_OK;
+    head->has_sigmoid = head->n_labels == 1;
+    const json_t *activation =
+        json_object_get(kenc_json_get(file, "sentence_transformers"), "activation_fn");
+    if (activation != NULL && !json_is_null(activation)) {
+        return kenc_score_activation(file, "activation_fn", activation, head, err);
+    }
+    activation = kenc_json_get(file, old_key);
+    return activation == NULL
+               ? KITH_OK
+               : kenc_score_activation(file, old_key, activation, head, err);
 }
+
+kith_status kenc_config_read(const kenc_json *file, bool has_pooling,
+                             kenc_folder *folder, kith_error *err)
+{
+    kith_status status = read_class(file, &folder->head, err);
+    if (status == KITH_OK) {
+        status = read_shape(file, (kenc_class)folder->head.class, &folder->config, err);
+    }
+    if (status == KITH_OK && !has_pooling && is_classifier(file)) {
+        folder->config.pooling = KITH_POOLING_POOLER;
+        folder->config.has_pooler = 1;
+        status = read_labels(file, &folder->head, err);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------ bounds */
 
 kith_status kenc_config_check(const kenc_config *config, kith_error *err)
 {
@@ -217,7 +198,7 @@ kith_status kenc_config_check(const kenc_config *config, kith_error *err)
         { "vocabulary", config->vocabulary, MAX_VOCABULARY },
         { "number of positions", config->max_positions, MAX_POSITIONS },
         { "text length", config->max_tokens, config->max_positions },
-        { "pooling", config->pooling, KITH_POOLING_MAX },
+        { "pooling", config->pooling, KITH_POOLING_POOLER },
         { "activation", config->activation, KENC_ACTIVATION_RELU },
     };
     for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
@@ -245,34 +226,49 @@ kith_status kenc_config_check(const kenc_config *config, kith_error *err)
     return KITH_OK;
 }
 
-kith_status kenc_config_read(const char *dir, kenc_config *config, kith_error *err)
+kith_status kenc_head_check(const kenc_head *head, const kenc_config *config,
+                            kith_error *err)
 {
-    *config = (kenc_config){ 0 };
-    json_file file = { NULL, NULL };
-    kith_status status = read_json(dir, "config.json", true, &file, err);
-    if (status == KITH_OK) {
-        status = read_class(&file, err);
+    const bool is_pair = head->n_labels > 0;
+    if (head->class > KENC_CLASS_DISTILBERT || head->n_dense > KENC_MAX_DENSE ||
+        head->n_labels > KENC_MAX_LABELS) {
+        return kbase_fail(
+            err, KITH_INVALID,
+            "the model has class %u, %u Dense modules and "
+            "%u labels: kith knows classes up to %d, and takes up to %d and "
+            "%d",
+            head->class, head->n_dense, head->n_labels, KENC_CLASS_DISTILBERT,
+            KENC_MAX_DENSE, KENC_MAX_LABELS);
     }
-    if (status == KITH_OK) {
-        status = read_shape(&file, config, err);
+    if (is_pair != (config->pooling == KITH_POOLING_POOLER) ||
+        (is_pair && (config->has_pooler == 0 || head->n_dense > 0))) {
+        return kbase_fail(err, KITH_INVALID,
+                          "the model's pooling %u and %u Dense modules "
+                          "do not go with %u labels",
+                          config->pooling, head->n_dense, head->n_labels);
     }
-    json_decref(file.root);
-
-    static const struct {
-        const char *name;
-        kith_status (*read)(const json_file *file, kenc_config *config, kith_error *err);
-    } others[] = {
-        { "modules.json", read_modules },
-        { "1_Pooling/config.json", read_pooling },
-        { "sentence_bert_config.json", read_length },
-    };
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]) && status == KITH_OK; i++) {
-        file = (json_file){ NULL, NULL };
-        status = read_json(dir, others[i].name, false, &file, err);
-        if (status == KITH_OK) {
-            status = others[i].read(&file, config, err);
+    uint32_t width = config->hidden;
+    for (uint32_t i = 0; i < head->n_dense; i++) {
+        const kenc_dense *dense = &head->dense[i];
+        if (dense->n_in != width) {
+            return kbase_fail(err, KITH_INVALID,
+                              "Dense module %u of the model has "
+                              "\"in_features\" %u, and gets %u",
+                              i + 1, dense->n_in, width);
         }
-        json_decref(file.root);
+        if (dense->n_out < 1 || dense->n_out > MAX_HIDDEN) {
+            return kbase_fail(err, KITH_INVALID, "Dense module %u of the model has "
+                              "\"out_features\" %u: kith takes 1 to %d", i + 1,
+                              dense->n_out, MAX_HIDDEN);
+        }
+        width = dense->n_out;
     }
-    return status == KITH_OK ? kenc_config_check(config, err) : status;
+    return KITH_OK;
+}
+
+uint32_t kenc_out_dim(const kenc_config *config, const kenc_head *head)
+{
+    return head->n_labels > 0  ? head->n_labels
+           : head->n_dense > 0 ? head->dense[head->n_dense - 1].n_out
+                               : config->hidden;
 }

@@ -62,32 +62,37 @@ static void note_input(void *context, uint32_t layer, kenc_linear linear, const 
 
 static kith_status calibrate(calibration *c, kith_error *err)
 {
-    const kenc_config *config = &c->kmodel->header->config;
     const kenc_observer observer = { note_input, c };
     kenc_token_list list = { 0 };
+    kenc_token_list other = { 0 };
+    size_t n_second;
     kenc_workspace workspace = KENC_WORKSPACE_INIT;
     kbase_isa isa;
     kith_status status = kbase_isa_choose(NULL, &isa, err);
-    float *vector = kbase_calloc(config->hidden, sizeof(*vector));
+    float *vector = kbase_calloc(c->kmodel->dim, sizeof(*vector));
     if (status == KITH_OK && vector == NULL) {
-        status = kbase_fail_memory(err, config->hidden * sizeof(*vector));
+        status = kbase_fail_memory(err, c->kmodel->dim * sizeof(*vector));
     }
     unsigned former = kbase_fpenv_enter();
     for (size_t i = 0; i < kenc_n_sample_texts && status == KITH_OK; i++) {
         const char *text = kenc_sample_texts[i];
-        status = kenc_tokenize(&c->kmodel->tokenizer, text, strlen(text),
-                               config->max_tokens, &list, err);
+        const char *next = kenc_sample_texts[(i + 1) % kenc_n_sample_texts];
+        status = kenc_kmodel_tokenize(c->kmodel, (kith_text){ text, strlen(text) },
+                                      (kith_text){ next, strlen(next) }, &list, &other,
+                                      &n_second, err);
         if (status == KITH_OK) {
             status = kenc_workspace_reserve(&workspace, c->kmodel, list.n_tokens, err);
         }
         if (status == KITH_OK) {
-            const kenc_sequence sequence = { list.ids, list.n_tokens, vector };
+            const kenc_sequence sequence = { list.ids, list.n_tokens, vector,
+                                             n_second };
             kenc_forward(c->kmodel, kenc_kernels_for(isa), KITH_PRECISION_FP32, &workspace,
                          &sequence, 1, KITH_POOLING_MEAN, false, &observer);
         }
     }
     kbase_fpenv_leave(former);
     kenc_workspace_free(&workspace);
+    kenc_token_list_free(&other);
     kenc_token_list_free(&list);
     free(vector);
     return status;

@@ -19,20 +19,25 @@
 typedef struct making {
     const kenc_kmodel *kmodel;
     kenc_token_list lists[KENC_TEST_TEXTS];
+    size_t n_second[KENC_TEST_TEXTS];
     kbase_pool *pool;
     kenc_workspace *workspaces; /* one a worker */
-    float *vectors[2];          /* fp32, int8: [KENC_TEST_TEXTS, hidden] */
+    float *vectors[2];          /* fp32, int8: [KENC_TEST_TEXTS, dim] */
 } making;
 
 static kith_status prepare(making *m, kith_error *err)
 {
     const uint32_t max_tokens = m->kmodel->header->config.max_tokens;
+    kenc_token_list other = { 0 };
     kith_status status = KITH_OK;
     for (size_t i = 0; i < KENC_TEST_TEXTS && status == KITH_OK; i++) {
         const char *text = kenc_sample_texts[i];
-        status = kenc_tokenize(&m->kmodel->tokenizer, text, strlen(text), max_tokens,
-                               &m->lists[i], err);
+        const char *next = kenc_sample_texts[(i + 1) % KENC_TEST_TEXTS];
+        status = kenc_kmodel_tokenize(m->kmodel, (kith_text){ text, strlen(text) },
+                                      (kith_text){ next, strlen(next) }, &m->lists[i],
+                                      &other, &m->n_second[i], err);
     }
+    kenc_token_list_free(&other);
     if (status == KITH_OK) {
         status = kbase_pool_new(0, &m->pool, err);
     }
@@ -62,14 +67,16 @@ static void release(making *m)
     }
 }
 
-/* One text in one precision, the last texts first: they are the longest. */
+/* One text, or pair, in one precision, the last texts first: they are the longest. The
+ * labels of a pair are compared before their sigmoid. */
 static void make_vector(void *context, size_t index, unsigned worker)
 {
     const making *m = context;
     const kenc_config *config = &m->kmodel->header->config;
     const size_t text = KENC_TEST_TEXTS - 1 - index / 2;
     const kenc_sequence sequence = { m->lists[text].ids, m->lists[text].n_tokens,
-                                     m->vectors[index % 2] + text * config->hidden };
+                                     m->vectors[index % 2] + text * m->kmodel->dim,
+                                     m->n_second[text] };
     kenc_forward(m->kmodel, kenc_kernels_for(KBASE_ISA_PORTABLE),
                  index % 2 == 0 ? KITH_PRECISION_FP32 : KITH_PRECISION_INT8,
                  &m->workspaces[worker], &sequence, 1, (kith_pooling)config->pooling,
@@ -80,7 +87,7 @@ kith_status kenc_self_test_make(const kenc_kmodel *kmodel, unsigned char **secti
                                 size_t *n_bytes, kith_error *err)
 {
     kenc_test_data test;
-    const size_t texts_at = kenc_test_layout(&kmodel->header->config, NULL, &test);
+    const size_t texts_at = kenc_test_layout(kmodel->dim, NULL, &test);
     *n_bytes = texts_at;
     for (size_t i = 0; i < KENC_TEST_TEXTS; i++) {
         *n_bytes += strlen(kenc_sample_texts[i]) + 1;
@@ -90,7 +97,7 @@ kith_status kenc_self_test_make(const kenc_kmodel *kmodel, unsigned char **secti
         return kbase_fail_memory(err, *n_bytes);
     }
     memset(*section, 0, *n_bytes);
-    kenc_test_layout(&kmodel->header->config, *section, &test);
+    kenc_test_layout(kmodel->dim, *section, &test);
     memcpy(*section, &(uint32_t){ KENC_NUMERICS_VERSION }, sizeof(uint32_t));
     char *text = (char *)*section + texts_at;
     for (size_t i = 0; i < KENC_TEST_TEXTS; i++) {
@@ -145,12 +152,16 @@ static kith_status count_tokens(const kenc_kmodel *kmodel, const kith_text *text
                                 uint32_t *n_tokens, kith_error *err)
 {
     kenc_token_list list = { 0 };
+    kenc_token_list other = { 0 };
+    size_t n_second;
     kith_status status = KITH_OK;
     for (size_t i = 0; i < KENC_TEST_TEXTS && status == KITH_OK; i++) {
-        status = kenc_tokenize(&kmodel->tokenizer, texts[i].data, texts[i].n_bytes,
-                               kmodel->header->config.max_tokens, &list, err);
+        status =
+            kenc_kmodel_tokenize(kmodel, texts[i], texts[(i + 1) % KENC_TEST_TEXTS],
+                                 &list, &other, &n_second, err);
         *n_tokens += (uint32_t)list.n_tokens;
     }
+    kenc_token_list_free(&other);
     kenc_token_list_free(&list);
     return status;
 }
@@ -165,10 +176,11 @@ static double difference(float a, float b)
     return isnan(d) ? INFINITY : d;
 }
 
-static double mean_cosine(const float *a, const float *b, size_t dim)
+/* Of n vectors. */
+static double mean_cosine(const float *a, const float *b, size_t n, size_t dim)
 {
     double sum = 0.0;
-    for (size_t i = 0; i < KENC_TEST_TEXTS; i++, a += dim, b += dim) {
+    for (size_t i = 0; i < n; i++, a += dim, b += dim) {
         double ab = 0.0;
         double aa = 0.0;
         double bb = 0.0;
@@ -179,7 +191,7 @@ static double mean_cosine(const float *a, const float *b, size_t dim)
         }
         sum += ab / sqrt(aa * bb);
     }
-    return sum / KENC_TEST_TEXTS;
+    return sum / (double)n;
 }
 
 static void compare(const float *vectors, const float *stored, size_t n,
@@ -200,9 +212,24 @@ static double seconds_since(const struct timespec *began)
            (double)(now.tv_nsec - began->tv_nsec) * 1e-9;
 }
 
+/* The texts' vectors, or the labels of each with the next one. */
+static kith_status run_model(kenc_model *model, const kith_text *texts, bool are_pairs,
+                             float *vectors, kith_error *err)
+{
+    kith_text_pair pairs[KENC_TEST_TEXTS];
+    if (!are_pairs) {
+        return kenc_encode(model, texts, KENC_TEST_TEXTS, KITH_POOLING_DEFAULT,
+                           KITH_PROMPT_NONE, vectors, NULL, err);
+    }
+    for (size_t i = 0; i < KENC_TEST_TEXTS; i++) {
+        pairs[i] = (kith_text_pair){ texts[i], texts[(i + 1) % KENC_TEST_TEXTS] };
+    }
+    return kenc_score(model, pairs, KENC_TEST_TEXTS, true, vectors, NULL, err);
+}
+
 /* Each pass is compared; the first one, which reads the weights from the disk, is timed
  * only when it takes long enough. */
-static kith_status run_passes(kenc_model *model, const kith_text *texts,
+static kith_status run_passes(kenc_model *model, const kith_text *texts, bool are_pairs,
                               const float *stored, size_t n, float *vectors,
                               kith_model_test_result *result, kith_error *err)
 {
@@ -212,8 +239,7 @@ static kith_status run_passes(kenc_model *model, const kith_text *texts,
     bool is_first = true;
     clock_gettime(CLOCK_MONOTONIC, &began);
     while (seconds < SECONDS) {
-        kith_status status = kenc_encode(model, texts, KENC_TEST_TEXTS,
-                                         KITH_POOLING_DEFAULT, vectors, NULL, err);
+        kith_status status = run_model(model, texts, are_pairs, vectors, err);
         if (status != KITH_OK) {
             return status;
         }
@@ -234,7 +260,8 @@ static kith_status run_passes(kenc_model *model, const kith_text *texts,
 kith_status kenc_self_test_run(kenc_model *model, const kenc_kmodel *kmodel,
                                kith_model_test_result *result, kith_error *err)
 {
-    const size_t dim = kmodel->header->config.hidden;
+    const size_t dim = kmodel->dim;
+    const bool are_pairs = kmodel->header->head.n_labels > 0;
     kith_text texts[KENC_TEST_TEXTS];
     kith_model_info info;
     kith_model_test_result found = { .is_equal = true };
@@ -253,11 +280,15 @@ kith_status kenc_self_test_run(kenc_model *model, const kenc_kmodel *kmodel,
     if (vectors == NULL) {
         return kbase_fail_memory(err, KENC_TEST_TEXTS * dim * sizeof(*vectors));
     }
-    status = run_passes(model, texts, stored, KENC_TEST_TEXTS * dim, vectors, &found,
-                        err);
+    status = run_passes(model, texts, are_pairs, stored, KENC_TEST_TEXTS * dim, vectors,
+                        &found, err);
     if (status == KITH_OK) {
         found.n_texts = KENC_TEST_TEXTS;
-        found.cosine = mean_cosine(vectors, kmodel->test.fp32, dim);
+        /* Few labels have no direction: those of all pairs together. */
+        found.cosine = are_pairs ? mean_cosine(vectors, kmodel->test.fp32, 1,
+                                               KENC_TEST_TEXTS * dim)
+                                 : mean_cosine(vectors, kmodel->test.fp32,
+                                               KENC_TEST_TEXTS, dim);
         *result = found;
     }
     free(vectors);

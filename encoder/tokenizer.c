@@ -385,6 +385,65 @@ kith_status kenc_tokenize(const kenc_tokenizer *tokenizer, const char *text,
     return r.status;
 }
 
+/* How many pieces of two texts are kept when both together may have `room`. */
+static void cut_longest_first(size_t room, size_t *first, size_t *second)
+{
+    size_t *shorter = *first > *second ? second : first;
+    size_t *longer = *first > *second ? first : second;
+    if (*first + *second <= room) {
+        return;
+    }
+    if (*shorter <= room / 2) {
+        *longer = room - *shorter;
+    } else {
+        *shorter = room / 2;
+        *longer = room - *shorter;
+    }
+}
+
+/* Put the first n_pieces of `from` and [SEP] behind the tokens of `list`. */
+static void append_pieces(run *r, const kenc_token_list *from, size_t n_pieces)
+{
+    for (size_t i = 1; i <= n_pieces; i++) {
+        emit(r, from->ids[i], from->first[i], from->last[i]);
+    }
+    const uint64_t end = from->last[from->n_tokens - 1];
+    emit(r, r->tokenizer->rules.sep, end, end);
+}
+
+kith_status kenc_tokenize_pair(const kenc_tokenizer *tokenizer, kith_text first,
+                               kith_text second, size_t max_tokens,
+                               kenc_token_list *list, kenc_token_list *other,
+                               size_t *n_second, kith_error *err)
+{
+    kith_status status = kenc_tokenize(tokenizer, first.data, first.n_bytes, max_tokens,
+                                       list, err);
+    if (status == KITH_OK) {
+        status = kenc_tokenize(tokenizer, second.data, second.n_bytes, max_tokens,
+                               other, err);
+    }
+    if (status != KITH_OK) {
+        return status;
+    }
+    const size_t n_first_all = list->n_tokens - 2 + list->n_dropped;
+    const size_t n_second_all = other->n_tokens - 2 + other->n_dropped;
+    size_t n_first_kept = n_first_all;
+    size_t n_second_kept = n_second_all;
+    cut_longest_first(max_tokens - 3, &n_first_kept, &n_second_kept);
+    run r;
+    r.tokenizer = tokenizer;
+    r.list = list;
+    r.limit = SIZE_MAX;
+    r.status = KITH_OK;
+    r.err = err;
+    list->n_tokens = n_first_kept + 1;
+    emit(&r, tokenizer->rules.sep, first.n_bytes, first.n_bytes);
+    append_pieces(&r, other, n_second_kept);
+    list->n_dropped = n_first_all + n_second_all - n_first_kept - n_second_kept;
+    *n_second = n_second_kept + 1;
+    return r.status;
+}
+
 void kenc_token_list_free(kenc_token_list *list)
 {
     free(list->ids);

@@ -30,11 +30,11 @@ typedef struct kenc_tokenizer {
 
 /* Read tokenizer.json (content given, NUL-terminated) or, when that is NULL, vocab.txt
  * and tokenizer_config.json (may be NULL) into rules and a packed vocabulary, which is
- * appended to `vocabulary`. Refuses by name what is no BERT WordPiece tokenizer.
- * truncation and padding in tokenizer.json are ignored. KITH_UNSUPPORTED, KITH_INVALID,
- * KITH_NOMEM. */
+ * appended to `vocabulary`. Refuses by name what is no BERT WordPiece tokenizer, and if
+ * it takes_pairs, what does not join them as BERT does. truncation and padding in
+ * tokenizer.json are ignored. KITH_UNSUPPORTED, KITH_INVALID, KITH_NOMEM. */
 kith_status kenc_tokenizer_import(const char *tokenizer_json, const char *vocab_txt,
-                                  const char *tokenizer_config,
+                                  const char *tokenizer_config, bool takes_pairs,
                                   kenc_tokenizer_rules *rules, kbase_buffer *vocabulary,
                                   kith_error *err);
 
@@ -78,6 +78,17 @@ typedef struct kenc_token_list {
 kith_status kenc_tokenize(const kenc_tokenizer *tokenizer, const char *text,
                           size_t n_bytes, size_t max_tokens, kenc_token_list *list,
                           kith_error *err);
+
+/* Tokenize a pair: [CLS] first [SEP] second [SEP], cut to max_tokens as the reference
+ * does with "longest_first": the longer text is cut until both are of a length, then
+ * both. max_tokens is at least 3. The ids are list->ids; first and last are offsets in
+ * the text that a piece belongs to. other: scratch, as `list` reused over many pairs.
+ * n_second: the tokens of the second text, with their [SEP]. Otherwise as
+ * kenc_tokenize(). */
+kith_status kenc_tokenize_pair(const kenc_tokenizer *tokenizer, kith_text first,
+                               kith_text second, size_t max_tokens,
+                               kenc_token_list *list, kenc_token_list *other,
+                               size_t *n_second, kith_error *err);
 
 /* Release the arrays; the list is then all zeros. Its words are the caller's. */
 void kenc_token_list_free(kenc_token_list *list);

@@ -33,15 +33,15 @@ static kith_status check_size(const char *file, const char *content, kith_error 
     return KITH_OK;
 }
 
-static kith_status parse(const char *file, const char *content, json_t **root,
-                         kith_error *err)
+static kith_status parse(const char *file, const char *content, size_t flags,
+                         json_t **root, kith_error *err)
 {
     kith_status status = check_size(file, content, err);
     if (status != KITH_OK) {
         return status;
     }
     json_error_t problem;
-    *root = json_loads(content, JSON_REJECT_DUPLICATES, &problem);
+    *root = json_loads(content, JSON_REJECT_DUPLICATES | flags, &problem);
     if (*root == NULL) {
         return kbase_fail(err, KITH_INVALID, "%s, line %d: %s", file, problem.line,
                           problem.text);
@@ -234,9 +234,10 @@ static kith_status read_literals(const json_t *root, entries *in, kith_error *er
 }
 
 /* The id of a template's special token, or -1. */
-static json_int_t template_id(const json_t *processor, size_t position)
+static json_int_t template_id(const json_t *processor, const char *template,
+                              size_t position)
 {
-    const json_t *item = json_array_get(json_object_get(processor, "single"), position);
+    const json_t *item = json_array_get(json_object_get(processor, template), position);
     const json_t *special = json_object_get(item, "SpecialToken");
     const char *name = json_string_value(json_object_get(special, "id"));
     const json_t *all = json_object_get(processor, "special_tokens");
@@ -269,8 +270,8 @@ static kith_status read_processor(const json_t *root, const entries *in,
     } else if (type != NULL && strcmp(type, "TemplateProcessing") == 0) {
         if (json_array_size(single) == 3 &&
             json_object_get(json_array_get(single, 1), "Sequence") != NULL) {
-            cls = template_id(processor, 0);
-            sep = template_id(processor, 2);
+            cls = template_id(processor, "single", 0);
+            sep = template_id(processor, "single", 2);
         }
     } else {
         return refuse(err, "post_processor", type,
@@ -284,6 +285,44 @@ static kith_status read_processor(const json_t *root, const entries *in,
     rules->cls = (uint32_t)cls;
     rules->sep = (uint32_t)sep;
     return KITH_OK;
+}
+
+/* Whether an item of the template for pairs is this, in the segment of this text. */
+static bool is_item(const json_t *pair, size_t position, const char *kind,
+                    const char *id, json_int_t segment)
+{
+    const json_t *item = json_object_get(json_array_get(pair, position), kind);
+    const char *found = json_string_value(json_object_get(item, "id"));
+    return found != NULL && (id == NULL || strcmp(found, id) == 0) &&
+           json_integer_value(json_object_get(item, "type_id")) == segment;
+}
+
+/* A pair becomes [CLS] A [SEP] B [SEP], as BertProcessing always makes it. */
+static kith_status check_pair(const json_t *root, const kenc_tokenizer_rules *rules,
+                              kith_error *err)
+{
+    const json_t *processor = json_object_get(root, "post_processor");
+    const json_t *pair = json_object_get(processor, "pair");
+    const char *type = json_string_value(json_object_get(processor, "type"));
+    if (type != NULL && strcmp(type, "BertProcessing") == 0) {
+        return KITH_OK;
+    }
+    const bool is_known = json_array_size(pair) == 5 &&
+                          is_item(pair, 0, "SpecialToken", NULL, 0) &&
+                          is_item(pair, 1, "Sequence", "A", 0) &&
+                          is_item(pair, 2, "SpecialToken", NULL, 0) &&
+                          is_item(pair, 3, "Sequence", "B", 1) &&
+                          is_item(pair, 4, "SpecialToken", NULL, 1) &&
+                          template_id(processor, "pair", 0) == rules->cls &&
+                          template_id(processor, "pair", 2) == rules->sep &&
+                          template_id(processor, "pair", 4) == rules->sep;
+    return is_known
+               ? KITH_OK
+               : kbase_fail(err, KITH_UNSUPPORTED,
+                            "%s: the post_processor does not "
+                            "make [CLS] A [SEP] B [SEP] of a pair, with segments 0 "
+                            "and 1",
+                            json_name);
 }
 
 static kith_status read_json(const json_t *root, kenc_tokenizer_rules *rules,
@@ -417,7 +456,7 @@ static kith_status read_text(const char *vocab_txt, const json_t *config,
 /* ---------------------------------------------------------------- either */
 
 kith_status kenc_tokenizer_import(const char *tokenizer_json, const char *vocab_txt,
-                                  const char *tokenizer_config,
+                                  const char *tokenizer_config, bool takes_pairs,
                                   kenc_tokenizer_rules *rules, kbase_buffer *vocabulary,
                                   kith_error *err)
 {
@@ -426,13 +465,18 @@ kith_status kenc_tokenizer_import(const char *tokenizer_json, const char *vocab_
     kith_status status = KITH_OK;
     *rules = (kenc_tokenizer_rules){ 0 };
     if (tokenizer_json != NULL) {
-        status = parse(json_name, tokenizer_json, &root, err);
+        status = parse(json_name, tokenizer_json, 0, &root, err);
         if (status == KITH_OK) {
             status = read_json(root, rules, &in, err);
         }
+        if (status == KITH_OK && takes_pairs) {
+            status = check_pair(root, rules, err);
+        }
     } else {
         if (tokenizer_config != NULL) {
-            status = parse(config_name, tokenizer_config, &root, err);
+            /* Lengths that were never set are 10^30. */
+            status = parse(config_name, tokenizer_config, JSON_DECODE_INT_AS_REAL,
+                           &root, err);
         }
         if (status == KITH_OK) {
             status = read_text(vocab_txt, root, rules, &in, err);

@@ -134,7 +134,7 @@ typedef struct kith_model_info {
     const char *kernels;     /* instruction set in use, such as "avx512" */
     const char *fingerprint; /* 32 hex digits: what decides the vectors */
     uint32_t dim;            /* floats in a vector */
-    uint32_t max_tokens;     /* of a text, [CLS] and [SEP] included */
+    uint32_t max_tokens;     /* of a text or pair, [CLS] and [SEP] included */
     uint32_t n_layers;
     uint32_t n_heads;
     uint32_t hidden;
@@ -147,24 +147,52 @@ typedef struct kith_model_info {
     bool lowercases;
     uint64_t file_bytes;
     const char *sources; /* "SHA256  NAME" of each file that was imported, a line each */
+    const char *model_class; /* "bert" or "distilbert" */
+    uint32_t n_dense;        /* Dense modules between pooling and vector */
+    const char *query_prompt; /* what is put before a query, or "" */
+    const char *passage_prompt;
+    uint32_t n_labels; /* scores of a pair; 0: an encoder. Else a cross-encoder, whose
+                        * dim is 0 and pooling KITH_POOLING_POOLER */
+    bool has_sigmoid;  /* kith_model_score() gives the sigmoid of the logits */
 } kith_model_info;
+
+typedef struct kith_model_import_opts {
+    size_t size;
+    const char
+        *query_prompt; /* instead of the one in the model's files; NULL: that one */
+    const char *passage_prompt;
+} kith_model_import_opts;
+
+#define KITH_MODEL_IMPORT_OPTS_INIT { sizeof(kith_model_import_opts), NULL, NULL }
 
 /* Turn a sentence-transformers folder into one .kmodel file.
  *
- * Reads config.json, model.safetensors, tokenizer.json or vocab.txt, modules.json,
- * 1_Pooling/config.json and sentence_bert_config.json. Nothing in them is executed, no
- * other file is followed. The file is written under a temporary name, synced and renamed.
+ * BERT and DistilBERT encoders with a WordPiece vocabulary, with the modules
+ * Transformer, Pooling, and then Dense and Normalize as modules.json lists them; and
+ * cross-encoders (BertForSequenceClassification, DistilBertForSequenceClassification),
+ * which kith_model_score() uses.
+ *
+ * Reads config.json, model.safetensors, tokenizer.json or vocab.txt,
+ * tokenizer_config.json, modules.json, the config.json of each module,
+ * model.safetensors of Dense modules, sentence_bert_config.json and
+ * config_sentence_transformers.json, whose prompts become the model's: "query"; the
+ * first of "document", "passage" and "corpus" that is not empty. A module's folder is
+ * one beside modules.json. Nothing in them is executed, no other file is followed. The
+ * file is written under a temporary name, synced and renamed.
  *
  * dir       [in] the folder
  * name      [in] the model's name, [A-Za-z0-9._-]{1,64}
  * out_path  [in] the file to write; an existing one is replaced
- * Returns KITH_OK; KITH_NOT_FOUND (folder or a needed file); KITH_CORRUPT (safetensors);
- * KITH_UNSUPPORTED (class, tokenizer or activation that kith does not know); KITH_INVALID
- * (name, shapes or numbers that contradict each other); KITH_IO; KITH_FULL; KITH_NOMEM.
- * Thread-safe: yes. Cost: reads and writes the weights once, runs the model over sample
- * texts, for int8 and for kith_model_test(): seconds for MiniLM-L6. */
+ * opts      [in, may be NULL] prompts of at most 1,024 bytes
+ * Returns KITH_OK; KITH_NOT_FOUND (folder or a needed file); KITH_CORRUPT
+ * (safetensors); KITH_UNSUPPORTED (class, module, tokenizer or activation that kith
+ * does not know: the message has the file and the key); KITH_INVALID (name, a key that
+ * is missing, shapes or numbers that contradict each other, a prompt that leaves less
+ * than half of the tokens); KITH_IO; KITH_FULL; KITH_NOMEM. Thread-safe: yes. Cost:
+ * reads and writes the weights once, runs the model over sample texts, for int8 and for
+ * kith_model_test(): seconds for MiniLM-L6. */
 kith_status kith_model_import(const char *dir, const char *name, const char *out_path,
-                              kith_error *err);
+                              const kith_model_import_opts *opts, kith_error *err);
 
 /* Open a .kmodel file.
  *
@@ -198,22 +226,23 @@ typedef struct kith_model_test_result {
     uint32_t n_tokens;         /* of all texts, [CLS] and [SEP] included */
     bool is_equal;             /* every bit is as it was stored */
     double largest_difference; /* of a number to the stored one */
-    double cosine; /* of the vectors to those stored for fp32: the mean over the texts */
+    double cosine; /* of the vectors to those stored for fp32: the mean over the texts;
+                    * of a cross-encoder, of the logits of all pairs */
     double tokens_per_second;
 } kith_model_test_result;
 
-/* Encode the sample texts in the model file with the kernels, precision and threads that
- * the model was opened with, and compare the vectors with those that the portable kernels
- * gave when the model was imported: bit for bit the same, or something is wrong with this
- * machine or this build.
+/* Encode the sample texts in the model file (with a cross-encoder: score each with the
+ * next one) with the kernels, precision and threads that the model was opened with, and
+ * compare the vectors with those that the portable kernels gave when the model was
+ * imported: bit for bit the same, or something is wrong with this machine or this
+ * build.
  *
  * result  [out] filled when the texts were encoded, which with KITH_CORRUPT is so if
  *         n_texts is not 0
  * Returns KITH_OK; KITH_CORRUPT (other vectors; the section of the self-test or the
- * embedding of a word is damaged); KITH_VERSION (imported by a kith that gives other bits);
- * KITH_NOMEM.
- * Thread-safe: yes; other calls on the model wait. Cost: a third of a second, or as long as
- * about a thousand tokens take. */
+ * embedding of a word is damaged); KITH_VERSION (imported by a kith that gives other
+ * bits); KITH_NOMEM. Thread-safe: yes; other calls on the model wait. Cost: a third of
+ * a second, or as long as about a thousand tokens take. */
 kith_status kith_model_test(kith_model *model, kith_model_test_result *result,
                             kith_error *err);
 
@@ -223,13 +252,24 @@ typedef struct kith_text {
     size_t n_bytes;
 } kith_text;
 
+/* What a model wants to be put before a text. Collections do it by themselves: records
+ * are passages, texts that are searched for are queries. */
+typedef enum kith_prompt {
+    KITH_PROMPT_NONE = 0,
+    KITH_PROMPT_QUERY = 1,  /* kith_model_info.query_prompt */
+    KITH_PROMPT_PASSAGE = 2 /* kith_model_info.passage_prompt */
+} kith_prompt;
+
 typedef struct kith_encode_opts {
     size_t size;
     kith_pooling pooling; /* KITH_POOLING_DEFAULT is normalised as the model says, every
-                           * other one is returned as it is (not normalised) */
+                           * other one is returned as it is (not normalised); Dense
+                           * modules follow on each */
+    kith_prompt prompt;
 } kith_encode_opts;
 
-#define KITH_ENCODE_OPTS_INIT { sizeof(kith_encode_opts), KITH_POOLING_DEFAULT }
+#define KITH_ENCODE_OPTS_INIT \
+    { sizeof(kith_encode_opts), KITH_POOLING_DEFAULT, KITH_PROMPT_NONE }
 
 /* Encode texts into vectors.
  *
@@ -237,13 +277,44 @@ typedef struct kith_encode_opts {
  * opts       [in, may be NULL]
  * vectors    [out] n_texts x dim floats, row after row, caller-owned
  * n_dropped  [out, may be NULL] n_texts numbers: tokens that did not fit and were cut
- * Returns KITH_OK; KITH_INVALID (no pooler in this model); KITH_CORRUPT (the embedding of
- * a word); KITH_NOMEM.
- * Thread-safe: yes; calls on one model wait for each other. Cost: about 21 MFLOP a token
- * for MiniLM-L6, no padding: the length of a text costs nothing to its neighbours. */
+ * Returns KITH_OK; KITH_INVALID (no pooler in this model; a cross-encoder);
+ * KITH_CORRUPT (the embedding of a word); KITH_NOMEM. Thread-safe: yes; calls on one
+ * model wait for each other. Cost: about 21 MFLOP a token for MiniLM-L6, no padding:
+ * the length of a text costs nothing to its neighbours. */
 kith_status kith_model_encode(kith_model *model, const kith_text *texts, size_t n_texts,
                               const kith_encode_opts *opts, float *vectors,
                               uint32_t *n_dropped, kith_error *err);
+
+/* Two texts that a cross-encoder reads together, such as a query and a passage. */
+typedef struct kith_text_pair {
+    kith_text first;
+    kith_text second;
+} kith_text_pair;
+
+typedef struct kith_score_opts {
+    size_t size;
+    bool logits; /* as the classifier gives them, without the sigmoid of a model that
+                  * has one (kith_model_info.has_sigmoid) */
+} kith_score_opts;
+
+#define KITH_SCORE_OPTS_INIT { sizeof(kith_score_opts), false }
+
+/* Score pairs of texts with a cross-encoder.
+ *
+ * A pair is read as [CLS] first [SEP] second [SEP]. Where that is more than max_tokens,
+ * the longer text is cut until both are of a length, then both ("longest_first").
+ *
+ * pairs      [in] n_pairs pairs
+ * opts       [in, may be NULL]
+ * scores     [out] n_pairs x n_labels floats, row after row, caller-owned: logits, or
+ * with has_sigmoid numbers from 0 to 1 n_dropped  [out, may be NULL] n_pairs numbers:
+ * tokens of both that were cut Returns KITH_OK; KITH_INVALID (no cross-encoder:
+ * n_labels is 0); KITH_CORRUPT (the embedding of a word); KITH_NOMEM. The same pair and
+ * model give the same bits, as with vectors. Thread-safe: yes; calls on one model wait
+ * for each other. Cost: that of encoding as many tokens. */
+kith_status kith_model_score(kith_model *model, const kith_text_pair *pairs,
+                             size_t n_pairs, const kith_score_opts *opts, float *scores,
+                             uint32_t *n_dropped, kith_error *err);
 
 /* The word pieces of one text. */
 typedef struct kith_tokens {

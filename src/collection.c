@@ -218,6 +218,9 @@ kith_status kith_collection_open(const char *path, kith_model *model,
     }
     kith_status status = kith_take_opts(&complete, sizeof(complete), opts,
                                         "kith_collection_opts", err);
+    if (status == KITH_OK && model != NULL) {
+        status = kenc_model_check_encodes(model->encoder, err);
+    }
     if (status == KITH_OK && model != NULL && complete.dim > 0 &&
         complete.dim != model->info.dim) {
         status = kbase_fail(err, KITH_MISMATCH,

@@ -61,7 +61,8 @@ static kith_status encode_group(const kith_condense_request *r, kith_text title,
         const size_t begin = i > 0 ? ends[i - 1] : 0;
         texts[i] = (kith_text){ encoded->data + begin, ends[i] - begin };
     }
-    return kenc_encode(r->model, texts, n, KITH_POOLING_DEFAULT, vectors, NULL, err);
+    return kenc_encode(r->model, texts, n, KITH_POOLING_DEFAULT,
+                       KITH_PROMPT_PASSAGE, vectors, NULL, err);
 }
 
 /* The vectors of all pieces. */
@@ -328,6 +329,6 @@ kith_status kith_summarize(const kith_condense_request *r, kith_condenser *c,
                            (kith_text){ c->encoded.data, c->encoded.n_bytes }, err);
     const kith_text whole = { c->vectors.data, c->vectors.n_bytes };
     return status == KITH_OK ? kenc_encode(r->model, &whole, 1, KITH_POOLING_DEFAULT,
-                                           c->vector, NULL, err)
+                                           KITH_PROMPT_PASSAGE, c->vector, NULL, err)
                              : status;
 }

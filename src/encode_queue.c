@@ -114,8 +114,8 @@ kith_status kith_encode_here(kith_encode_queue *queue, const kith_encode_job *jo
         }
         size_t n = gather(queue, job, done);
         kith_status status = kenc_encode(queue->model, queue->texts, n,
-                                         KITH_POOLING_DEFAULT, queue->vectors,
-                                         queue->n_dropped, err);
+                                         KITH_POOLING_DEFAULT, KITH_PROMPT_PASSAGE,
+                                         queue->vectors, queue->n_dropped, err);
         if (status != KITH_OK) {
             return status;
         }

@@ -17,12 +17,16 @@ const char *kith_kernels(void)
 }
 
 kith_status kith_model_import(const char *dir, const char *name, const char *out_path,
-                              kith_error *err)
+                              const kith_model_import_opts *opts, kith_error *err)
 {
+    kith_model_import_opts complete = KITH_MODEL_IMPORT_OPTS_INIT;
     if (dir == NULL || name == NULL || out_path == NULL) {
         return kbase_fail(err, KITH_INVALID, "a folder, a name and a file are needed");
     }
-    return kenc_import(dir, name, out_path, err);
+    kith_status status = kith_take_opts(&complete, sizeof(complete), opts,
+                                        "kith_model_import_opts", err);
+    return status != KITH_OK ? status
+                             : kenc_import(dir, name, out_path, &complete, err);
 }
 
 kith_status kith_model_open(const char *path, const kith_model_opts *opts, kith_model **out,
@@ -84,7 +88,20 @@ kith_status kith_model_encode(kith_model *model, const kith_text *texts, size_t 
                                         "kith_encode_opts", err);
     return status != KITH_OK ? status
                              : kenc_encode(model->encoder, texts, n_texts,
-                                           complete.pooling, vectors, n_dropped, err);
+                                           complete.pooling, complete.prompt, vectors,
+                                           n_dropped, err);
+}
+
+kith_status kith_model_score(kith_model *model, const kith_text_pair *pairs,
+                             size_t n_pairs, const kith_score_opts *opts, float *scores,
+                             uint32_t *n_dropped, kith_error *err)
+{
+    kith_score_opts complete = KITH_SCORE_OPTS_INIT;
+    kith_status status = kith_take_opts(&complete, sizeof(complete), opts,
+                                        "kith_score_opts", err);
+    return status != KITH_OK ? status
+                             : kenc_score(model->encoder, pairs, n_pairs,
+                                          complete.logits, scores, n_dropped, err);
 }
 
 kith_status kith_model_encode_tokens(kith_model *model, const kith_text *texts,

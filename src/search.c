@@ -147,7 +147,7 @@ static kith_status encode_texts(search *s, kith_error *err)
     }
     if (n > 0) {
         status = kenc_encode(s->collection->model->encoder, texts, n, KITH_POOLING_DEFAULT,
-                             encoded, dropped, err);
+                             KITH_PROMPT_QUERY, encoded, dropped, err);
     }
     n = 0;
     for (size_t i = 0; i < s->n_queries && status == KITH_OK; i++) {

@@ -338,11 +338,14 @@ static bool needs_encoding(const kith_given *given)
     return needs;
 }
 
-/* Tokens of a passage at most. */
-static size_t passage_tokens(const kith_model *model)
+/* Tokens of a passage that the prompt leaves: at least half of them. */
+static size_t passage_limit(const kith_model *model)
 {
-    return model->info.max_tokens < KITH_PASSAGE_TOKENS ? model->info.max_tokens
-                                                        : KITH_PASSAGE_TOKENS;
+    const size_t limit = model->info.max_tokens < KITH_PASSAGE_TOKENS
+                             ? model->info.max_tokens
+                             : KITH_PASSAGE_TOKENS;
+    const size_t prompt = kenc_model_prompt_tokens(model->encoder, KITH_PROMPT_PASSAGE);
+    return prompt < limit / 2 ? limit - prompt : limit - limit / 2;
 }
 
 /* Cut the text, unless its passages are given. *n: how many there are. */
@@ -356,7 +359,7 @@ static kith_status cut(kith_writer *writer, const kith_input *input, size_t *n,
     }
     const kith_model *model = writer->collection->model;
     const kenc_tokenizer *tokenizer = kenc_model_tokenizer(model->encoder);
-    size_t limit = passage_tokens(model);
+    size_t limit = passage_limit(model);
     if (*n > 0) {
         return kith_given_fit_title(&writer->given, tokenizer, input->title, limit,
                                     &writer->tokens, &writer->spans, err);
@@ -388,7 +391,7 @@ static kith_status condense(kith_writer *writer, const kith_input *input,
                                             .text = input->text,
                                             .metadata = input->metadata,
                                             .passages = &writer->spans,
-                                            .max_tokens = passage_tokens(model),
+                                            .max_tokens = passage_limit(model),
                                             .interrupted = is_interrupted,
                                             .context = writer };
     kith_status status = is_summary ? kith_summarize(&request, condenser, err)

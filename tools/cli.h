@@ -55,6 +55,7 @@ int cmd_dedupe(int argc, char **argv);
 int cmd_delete(int argc, char **argv);
 int cmd_encode(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
+int cmd_rerank(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_get(int argc, char **argv);
 int cmd_import(int argc, char **argv);

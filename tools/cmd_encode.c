@@ -163,6 +163,8 @@ int cmd_encode(int argc, char **argv)
         TEXT(0, "text-field", "NAME", &run.names.given[FIELD_TEXT],
              "lines are JSON objects with this text"),
         ENCODING_OPTIONS(run.how),
+        CHOICE(0, "prompt", "none|query|passage", &run.how.prompt,
+               "what the model wants before a text (none)"),
         SWITCH(0, "tokens", &run.how.has_tokens,
                "a vector for every word piece, [CLS] and [SEP] too"),
         TEXT(0, "word", "WORD", &run.how.word,

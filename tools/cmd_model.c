@@ -79,6 +79,21 @@ static void put_info(buffer *out, const kith_model_info *info, const char *path)
     put_bool(out, info->has_pooler);
     put_key(out, "lowercases");
     put_bool(out, info->lowercases);
+    put_key(out, "class");
+    put_text(out, text_of(info->model_class));
+    put_key(out, "dense");
+    put_count(out, info->n_dense);
+    put_key(out, "prompts");
+    put_open(out, '{');
+    put_key(out, "query");
+    put_text(out, text_of(info->query_prompt));
+    put_key(out, "passage");
+    put_text(out, text_of(info->passage_prompt));
+    put_close(out, '}');
+    put_key(out, "labels");
+    put_count(out, info->n_labels);
+    put_key(out, "sigmoid");
+    put_bool(out, info->has_sigmoid);
     put_key(out, "kernels");
     put_text(out, text_of(info->kernels));
     put_key(out, "sources");
@@ -93,20 +108,41 @@ static void show_name(buffer *out, const kith_model_info *info, const char *path
     buffer_print(out, " (%.1f MiB)\n", (double)info->file_bytes / (1 << 20));
 }
 
+/* In quotation marks, since it often ends with a blank. */
+static void show_prompt(buffer *out, const char *what, const char *prompt)
+{
+    if (*prompt != '\0') {
+        buffer_print(out, "%-12s \"", what);
+        output_text(out, text_of(prompt));
+        buffer_string(out, "\" goes before\n");
+    }
+}
+
 static void show_info(buffer *out, const kith_model_info *info, const char *path)
 {
     show_name(out, info, path);
     buffer_print(out, "fingerprint  %s\n", info->fingerprint);
-    buffer_print(out,
-                 "vectors      %" PRIu32 " dimensions, pooling %s, %snormalised, %s\n",
-                 info->dim, pooling_name(info->pooling), info->normalizes ? "" : "not ",
-                 models_precision_name(info->precision));
+    if (info->n_labels > 0) {
+        buffer_print(out, "scores       %" PRIu32 " for each pair, %s, %s\n",
+                     info->n_labels, info->has_sigmoid ? "sigmoid" : "logits",
+                     models_precision_name(info->precision));
+    } else {
+        buffer_print(out,
+                     "vectors      %" PRIu32 " dimensions, pooling %s, %s%snormalised, "
+                     "%s\n", info->dim, pooling_name(info->pooling),
+                     info->n_dense > 0 ? "Dense, " : "", info->normalizes ? "" : "not ",
+                     models_precision_name(info->precision));
+    }
+    show_prompt(out, "query", info->query_prompt);
+    show_prompt(out, "passage", info->passage_prompt);
     buffer_print(out, "texts        up to %" PRIu32 " tokens of %" PRIu32 "%s\n",
                  info->max_tokens, info->vocabulary,
                  info->lowercases ? ", lower case" : "");
-    buffer_print(out, "network      %" PRIu32 " layers, %" PRIu32 " heads, %" PRIu32
-                 " hidden, %" PRIu32 " intermediate%s\n", info->n_layers, info->n_heads,
-                 info->hidden, info->intermediate, info->has_pooler ? ", pooler" : "");
+    buffer_print(out,
+                 "network      %s, %" PRIu32 " layers, %" PRIu32 " heads, %" PRIu32
+                 " hidden, %" PRIu32 " intermediate%s\n",
+                 info->model_class, info->n_layers, info->n_heads, info->hidden,
+                 info->intermediate, info->has_pooler ? ", pooler" : "");
     buffer_print(out, "kernels      %s\n", info->kernels);
     buffer_print(out, "made from\n%s", info->sources);
 }
@@ -142,7 +178,8 @@ static bool make_folders(const char *folder)
     return is_made;
 }
 
-static int import_as(const char *source, const char *name)
+static int import_as(const char *source, const char *name,
+                     const kith_model_import_opts *opts)
 {
     kith_error err;
     char *folder = models_folder();
@@ -150,7 +187,7 @@ static int import_as(const char *source, const char *name)
     int status = EXIT_ENVIRONMENT;
     if (path != NULL && make_folders(folder)) {
         status = EXIT_DONE;
-        kith_status imported = kith_model_import(source, name, path, &err);
+        kith_status imported = kith_model_import(source, name, path, opts, &err);
         if (imported != KITH_OK) {
             status = report(&err, imported == KITH_NOT_FOUND ? SUBJECT_ENVIRONMENT
                                                              : SUBJECT_FOREIGN_DATA);
@@ -170,16 +207,21 @@ static int import_as(const char *source, const char *name)
 static int model_import(int argc, char **argv)
 {
     const char *name = NULL;
+    kith_model_import_opts opts = KITH_MODEL_IMPORT_OPTS_INIT;
     const option options[] = {
         TEXT(0, "name", "NAME", &name, "what to call it (as the folder is called)"),
-        END_OF_OPTIONS
-    };
+        TEXT(0, "query-prompt", "TEXT", &opts.query_prompt,
+             "what goes before each query, where the folder does\nnot say it, or "
+             "instead"),
+        TEXT(0, "passage-prompt", "TEXT", &opts.passage_prompt, "the same for records"),
+        END_OF_OPTIONS};
     const usage use = {
         "model import", "FOLDER [options]",
-        "Turn a sentence-transformers folder of the BERT family into a model "
-        "file in\n$KITH_HOME/models and print the path of that file.",
-        options
-    };
+        "Turn a sentence-transformers folder (a BERT or DistilBERT encoder, or a "
+        "cross-encoder)\ninto a model file in $KITH_HOME/models and print the path of "
+        "that "
+        "file.",
+        options};
     int n_arguments;
     int status = options_parse(&use, argc, argv, &n_arguments);
     if (status != GO_ON) {
@@ -195,7 +237,7 @@ static int model_import(int argc, char **argv)
     const char *slash = strrchr(source, '/');
     const char *chosen = name != NULL ? name : slash + 1;
     if (is_model_name(chosen)) {
-        status = import_as(source, chosen);
+        status = import_as(source, chosen, &opts);
     } else {
         status = usage_error(&use,
                              "\"%s\" is no name for a model: give 1 to 64 letters, "
@@ -225,10 +267,11 @@ static int put_model(buffer *out, const char *path, bool is_json)
         put_info(out, &info, path);
         put_close(out, '}');
     } else {
+        const bool is_encoder = info.n_labels == 0;
         buffer_print(out,
-                     "%-32s %5" PRIu32 " dimensions %5" PRIu32 " tokens %8.1f MiB  "
-                     "%.8s\n",
-                     info.name, info.dim, info.max_tokens,
+                     "%-32s %5" PRIu32 " %-10s %5" PRIu32 " tokens %8.1f MiB  %.8s\n",
+                     info.name, is_encoder ? info.dim : info.n_labels,
+                     is_encoder ? "dimensions" : "scores", info.max_tokens,
                      (double)info.file_bytes / (1 << 20), info.fingerprint);
     }
     kith_model_close(model);
@@ -488,7 +531,8 @@ int cmd_model(int argc, char **argv)
     const option options[] = { END_OF_OPTIONS };
     const usage use = {
         "model",
-        "import FOLDER [--name NAME]\nlist [--json]\n"
+        "import FOLDER [--name NAME] [--query-prompt TEXT] [--passage-prompt TEXT]\n"
+        "list [--json]\n"
         "info [NAME|PATH] [--json]\ntest [NAME|PATH] [--json] [--threads N]",
         "Import, list, describe and test models. Each form has a --help of its own.",
         options

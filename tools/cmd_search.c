@@ -9,9 +9,13 @@
 #include "options.h"
 #include "output.h"
 #include "questions.h"
+#include "reranker.h"
 #include "session.h"
 #include "show.h"
 #include "text.h"
+
+/* Hits that a reranker reads: more cost more, and change the first ten less and less. */
+#define RERANK_DEPTH 50
 
 typedef enum search_format { FORMAT_PEOPLE, FORMAT_JSON, FORMAT_TREC } search_format;
 
@@ -29,12 +33,16 @@ typedef struct search_run {
     bool is_json;
     bool is_jsonl;
     bool is_trec;
+    model_request rerank;
+    uint32_t rerank_depth;
     kith_search_opts opts;
     /* what is worked on */
     const char *path;
     const char *text;
     search_format format;
     session session;
+    reranker reranker;
+    uint32_t k; /* hits wanted of a reranker */
     bool has_hit;
     bool has_refusal;
     buffer out;
@@ -62,8 +70,8 @@ static void tell_about(const search_run *run, const show_query *query,
     }
 }
 
-static bool give_answer(search_run *run, const show_query *query,
-                        const kith_answer *answer)
+static bool print_answer(search_run *run, const show_query *query,
+                         const kith_answer *answer)
 {
     run->has_hit |= answer->n_hits > 0;
     switch (run->format) {
@@ -89,6 +97,19 @@ static bool give_answer(search_run *run, const show_query *query,
         break;
     }
     return output_flush(&run->out);
+}
+
+static bool give_answer(search_run *run, const show_query *query,
+                        const kith_answer *answer)
+{
+    if (run->rerank.name == NULL) {
+        return print_answer(run, query, answer);
+    }
+    kith_answer reranked;
+    show_query shown = *query;
+    return reranker_answer(&run->reranker, query->text, answer, run->k, &reranked,
+                           &shown.similarities) == EXIT_DONE &&
+           print_answer(run, &shown, &reranked);
 }
 
 static bool give_refusal(void *context, const text_item *item, const char *reason)
@@ -216,17 +237,48 @@ static int run_search(search_run *run)
     bool needs_model = run->like == NULL && run->vectors == NULL;
     int status =
         session_open_to_search(&run->session, run->path, &run->model, needs_model);
+    if (status == EXIT_DONE && run->rerank.name != NULL) {
+        status = reranker_open(&run->reranker, &run->rerank);
+    }
     if (status == EXIT_DONE) {
         status = run->queries != NULL   ? search_many(run)
                  : run->vectors != NULL ? search_rows(run)
                                         : search_one(run);
     }
+    reranker_close(&run->reranker);
     session_close(&run->session);
     buffer_free(&run->out);
     if (status != EXIT_DONE) {
         return status;
     }
     return run->has_refusal ? EXIT_PARTIAL : run->has_hit ? EXIT_DONE : EXIT_NO;
+}
+
+/* More hits are found than wanted, and the best of them shown. */
+static int check_rerank(const usage *use, search_run *run)
+{
+    if (run->rerank.name == NULL) {
+        return run->rerank_depth == 0
+                   ? GO_ON
+                   : usage_error(use, "--rerank-depth is for --rerank MODEL");
+    }
+    if (run->like != NULL || run->vectors != NULL) {
+        return usage_error(use, "--rerank needs a question in words, not --like or "
+                                "--vectors");
+    }
+    if (run->opts.mmr < 1) {
+        return usage_error(use, "--rerank and --mmr exclude each other");
+    }
+    if (run->rerank_depth == 0) {
+        run->rerank_depth = run->opts.k > RERANK_DEPTH ? run->opts.k : RERANK_DEPTH;
+    }
+    if (run->rerank_depth < run->opts.k || run->rerank_depth > 10000) {
+        return usage_error(use, "--rerank-depth takes -k to 10000");
+    }
+    run->k = run->opts.k;
+    run->opts.k = run->rerank_depth;
+    run->rerank.n_threads = run->model.n_threads;
+    return GO_ON;
 }
 
 /* GO_ON when options and arguments agree with each other. */
@@ -274,12 +326,14 @@ static int check_search(const usage *use, search_run *run, int n_arguments, char
     run->format = run->is_trec                     ? FORMAT_TREC
                   : run->is_json || run->is_jsonl ? FORMAT_JSON
                                                    : FORMAT_PEOPLE;
-    return GO_ON;
+    return check_rerank(use, run);
 }
 
 int cmd_search(int argc, char **argv)
 {
-    search_run run = { .model = MODEL_REQUEST_INIT, .opts = KITH_SEARCH_OPTS_INIT };
+    search_run run = { .model = MODEL_REQUEST_INIT,
+                       .rerank = MODEL_REQUEST_INIT,
+                       .opts = KITH_SEARCH_OPTS_INIT };
     const option options[] = {
         COUNT('k', "top-k", "N", &run.opts.k, "records wanted (10)"),
         TEXT(0, "queries", "FILE|-", &run.queries,
@@ -300,6 +354,9 @@ int cmd_search(int argc, char **argv)
                "hits before (1: nearness alone)"),
         COUNT(0, "max-per-source", "N", &run.opts.max_per_source,
               "hits of one source at most (0: any number)"),
+        TEXT(0, "rerank", "MODEL", &run.rerank.name,
+             "order what is found by a cross-encoder"),
+        COUNT(0, "rerank-depth", "N", &run.rerank_depth, "how many hits it reads (50)"),
         SWITCH(0, "exact", &run.is_exact, "do not use the approximate index"),
         CHOICE(0, "ann", "auto|always|never", &run.ann, "when to use it"),
         COUNT(0, "nprobe", "N", &run.opts.nprobe, "lists of it to visit"),

@@ -9,6 +9,10 @@ int encoding_check(const usage *use, const encoding *how)
                            how->has_tokens ? "--tokens, --word, --static and --pooling"
                                            : "--word, --static and --pooling");
     }
+    if (how->prompt != KITH_PROMPT_NONE &&
+        (how->word != NULL || how->has_tokens || how->is_static)) {
+        return usage_error(use, "--prompt is for the vector of a text");
+    }
     if (how->drops_stopwords && !how->is_static) {
         return usage_error(use, "--drop-stopwords needs --static: the model reads "
                                 "every word");
@@ -28,6 +32,7 @@ kith_status encoding_make(const encoding *how, kith_model *model, const kith_tex
 {
     kith_encode_opts opts = KITH_ENCODE_OPTS_INIT;
     opts.pooling = (kith_pooling)(how->pooling + 1);
+    opts.prompt = (kith_prompt)how->prompt;
     for (size_t i = 0; i < n_texts; i++) {
         n_dropped[i] = 0;
         n_pieces[i] = 1; /* [CLS] at least */

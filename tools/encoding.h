@@ -10,6 +10,7 @@
 
 typedef struct encoding {
     int pooling;      /* kith_pooling - 1; -1: the model's */
+    int prompt;       /* kith_prompt, for what is pooled */
     const char *word; /* vectors of this word; or NULL */
     bool has_tokens;  /* vectors of every piece */
     bool is_static;   /* averages of word embeddings */

@@ -31,6 +31,7 @@ static const command commands[] = {
     { "import", cmd_import, "add records with vectors that were made elsewhere" },
     { "export", cmd_export, "print all records, or their vectors" },
     { "reembed", cmd_reembed, "encode all records again into a new collection" },
+    { "rerank", cmd_rerank, "order texts by a cross-encoder" },
     { "eval", cmd_eval, "measure how good a search, a run or a model is" },
     { "encode", cmd_encode, "turn texts into vectors" },
     { "compare", cmd_compare, "print how similar sentences are" },
@@ -71,7 +72,7 @@ static int print_version(void)
     printf("library  %s\n", kith_version());
     const char *kernels = kith_kernels();
     printf("kernels  %s\n", kernels[0] != '\0' ? kernels : "none");
-    printf("formats  collection 0, model 1\n");
+    printf("formats  collection 0, model 2\n");
     return EXIT_DONE;
 }
 

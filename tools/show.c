@@ -43,7 +43,8 @@ void show_put_origin(buffer *out, const kith_record *record)
     put_close(out, '}');
 }
 
-static void put_hit(buffer *out, size_t rank, const kith_hit *hit)
+static void put_hit(buffer *out, size_t rank, const kith_hit *hit,
+                    const float *similarity)
 {
     const kith_record *record = hit->record;
     put_open(out, '{');
@@ -55,6 +56,10 @@ static void put_hit(buffer *out, size_t rank, const kith_hit *hit)
     put_count(out, record->passage);
     put_key(out, "score");
     put_real(out, hit->score);
+    if (similarity != NULL) {
+        put_key(out, "similarity");
+        put_real(out, *similarity);
+    }
     put_key(out, "text");
     put_text(out, record->text);
     show_put_origin(out, record);
@@ -102,7 +107,8 @@ void show_put_answer(buffer *out, const show_query *query, const kith_answer *an
     put_key(out, "hits");
     put_open(out, '[');
     for (size_t i = 0; i < answer->n_hits; i++) {
-        put_hit(out, i + 1, &answer->hits[i]);
+        put_hit(out, i + 1, &answer->hits[i],
+                query->similarities != NULL ? &query->similarities[i] : NULL);
     }
     put_close(out, ']');
     put_close(out, '}');

@@ -17,6 +17,7 @@ typedef struct show_query {
     kith_text like; /* id of the record that was asked for; data NULL: none */
     bool explains;
     const char *field; /* of the metadata, shown to people; NULL: none */
+    const float *similarities; /* of the hits, whose scores are others; NULL: no others */
 } show_query;
 
 /* The contract's object, and a line feed. */

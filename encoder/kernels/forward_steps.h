@@ -310,6 +310,13 @@ static void tanh_all(float *x, size_t n)
     }
 }
 
+static void sigmoid_all(float *x, size_t n)
+{
+    for (size_t c = 0; c < n; c += KV_LANES) {
+        kv_store(x + c, sigmoid_v16(kv_load(x + c)));
+    }
+}
+
 static void normalize(float *x, size_t n)
 {
     kv16 squares = kv_zero();
@@ -325,6 +332,7 @@ static void normalize(float *x, size_t n)
 }
 
 #define FORWARD_STEPS \
-    linear, add_norm, embed, attention, pool_mean, pool_max, tanh_all, normalize
+    linear, add_norm, embed, attention, pool_mean, pool_max, tanh_all, sigmoid_all, \
+    normalize
 
 #endif

@@ -83,7 +83,7 @@ static void read_ids(texts *t, const char *line, const kenc_kmodel *kmodel)
         die("a line is not made of ids, or of too few or too many");
     }
     t->sequences = grow(t->sequences, t->n + 1, sizeof(*t->sequences));
-    t->sequences[t->n++].n_tokens = n;
+    t->sequences[t->n++] = (kenc_sequence){ .n_tokens = n };
 }
 
 static void read_texts(texts *t, FILE *file, const kenc_kmodel *kmodel)

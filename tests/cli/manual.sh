@@ -13,7 +13,7 @@ section() {
         <<<"$plain"
 }
 for command in index search pairs join dedupe cluster get list delete compact status \
-    verify import export reembed eval encode compare tokens \
+    verify import export reembed rerank eval encode compare tokens \
     "model import" "model list" "model info" "model test"; do
     # shellcheck disable=SC2086
     run kith help $command

@@ -92,7 +92,7 @@ import ctypes, struct, sys
 hash64 = ctypes.CDLL("libxxhash.so.0").XXH3_64bits
 hash64.argtypes, hash64.restype = [ctypes.c_char_p, ctypes.c_size_t], ctypes.c_uint64
 model = bytearray(open(sys.argv[1], "rb").read())
-entry, end = 216 + 8 * 24, 216 + 9 * 24
+entry, end = 312 + 8 * 24, 312 + 10 * 24
 offset, n_bytes = struct.unpack_from("<QQ", model, entry)
 for byte in sys.argv[4:]:
     model[offset + int(byte)] ^= 1

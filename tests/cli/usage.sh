@@ -8,7 +8,7 @@ is_status 0 "--version"
 out_has '^kith [0-9]+\.[0-9]+\.[0-9]+$' "the version"
 out_has '^library +[0-9]' "the library's version"
 out_has '^kernels +portable' "the kernels"
-out_has '^formats +collection 0, model 1$' "the formats"
+out_has '^formats +collection 0, model 2$' "the formats"
 
 run kith help
 is_status 0 "help"

@@ -466,7 +466,7 @@ int main(int argc, char **argv)
     seconds = atof(argv[2]);
     snprintf(model_path, sizeof(model_path), "%s/tiny.kmodel", folder);
     snprintf(coll_path, sizeof(coll_path), "%s/c.kith", folder);
-    is_good(kith_model_import(argv[1], "tiny", model_path, &err), "import", &err);
+    is_good(kith_model_import(argv[1], "tiny", model_path, NULL, &err), "import", &err);
     wait_for(start(run_first, 0), "the first commit");
     pid_t readers[MAX_READERS];
     for (unsigned i = 0; i < n_readers; i++) {

@@ -2,7 +2,7 @@
 
     python make_golden.py MODEL_DIR
 
-MODEL_DIR is the sentence-transformers folder of all-MiniLM-L6-v2. The tiny model is
+MODEL_DIR is the sentence-transformers folder of all-MiniLM-L6-v2. The tiny models are
 made anew too. One text at a time, so that nothing is padded; fp32; one thread.
 """
 
@@ -19,6 +19,7 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 import make_tiny_model
+import make_tiny_others
 from texts import TEXTS
 
 HERE = Path(__file__).resolve().parent
@@ -97,6 +98,7 @@ def main():
     hidden = write_set(reference, TINY_TEXTS, "tiny-")
     write_vectors("tiny-hidden.f32", np.concatenate(hidden))
     write_vectors("tiny-static.f32", [reference.average_words(t) for t in TINY_TEXTS])
+    make_tiny_others.write()
 
 
 if __name__ == "__main__":

@@ -70,8 +70,8 @@ static void open_tokenizer(fixture *f)
     kith_error error;
     *f = (fixture){ .block = KBASE_BUFFER_INIT };
     char *json = read_data(ASSETS "/tokenizer.json");
-    assert_ok(kenc_tokenizer_import(json, NULL, NULL, &f->tokenizer.rules, &f->block,
-                                    &error));
+    assert_ok(kenc_tokenizer_import(json, NULL, NULL, false, &f->tokenizer.rules,
+                                    &f->block, &error));
     free(json);
     assert_ok(kenc_vocabulary_view(f->block.data, f->block.n_bytes,
                                    &f->tokenizer.vocabulary, &error));
@@ -277,8 +277,8 @@ static void same_from_every_file(void **state)
         kith_error error;
         kenc_tokenizer_rules rules;
         kbase_buffer block = KBASE_BUFFER_INIT;
-        assert_ok(kenc_tokenizer_import(sources[i], vocab_txt, config, &rules, &block,
-                                        &error));
+        assert_ok(kenc_tokenizer_import(sources[i], vocab_txt, config, false, &rules,
+                                        &block, &error));
         assert_memory_equal(&rules, &f.tokenizer.rules, sizeof(rules));
         assert_int_equal(block.n_bytes, f.block.n_bytes);
         assert_memory_equal(block.data, f.block.data, block.n_bytes);

@@ -22,7 +22,7 @@ static int set_up(void **state)
     folder = make_temp_folder();
     if (source != NULL) {
         kmodel = format("%s/m.kmodel", folder);
-        assert_ok(kith_model_import(source, "all-MiniLM-L6-v2", kmodel, &error));
+        assert_ok(kith_model_import(source, "all-MiniLM-L6-v2", kmodel, NULL, &error));
     }
     free(source);
     return 0;

@@ -16,7 +16,7 @@ int collection_set_up(void **state)
     char *path = format("%s/tiny.kmodel", folder);
     kith_model_opts opts = KITH_MODEL_OPTS_INIT;
     opts.n_threads = 2;
-    assert_ok(kith_model_import(TINY, "tiny", path, &error));
+    assert_ok(kith_model_import(TINY, "tiny", path, NULL, &error));
     assert_ok(kith_model_open(path, &opts, &model, &error));
     free(path);
     return 0;

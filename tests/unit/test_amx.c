@@ -187,7 +187,7 @@ static void the_whole_pass_gives_the_same_bits(void **state)
     char *path = format("%s/tiny.kmodel", folder);
     kenc_kmodel kmodel;
     kenc_workspace workspace = KENC_WORKSPACE_INIT;
-    assert_ok(kenc_import("tests/golden/tiny-model", "tiny", path, &error));
+    assert_ok(kenc_import("tests/golden/tiny-model", "tiny", path, NULL, &error));
     assert_ok(kenc_kmodel_open(path, KITH_PRECISION_INT8, &kmodel, &error));
     assert_ok(kenc_workspace_reserve(&workspace, &kmodel, TOKENS, &error));
     const size_t hidden = kmodel.shape.hidden;
@@ -202,7 +202,7 @@ static void the_whole_pass_gives_the_same_bits(void **state)
         kenc_sequence sequences[TEXTS];
         for (size_t i = 0; i < TEXTS; i++) {
             sequences[i] = (kenc_sequence){ ids, lengths[i],
-                                            vectors + (s * TEXTS + i) * hidden };
+                                            vectors + (s * TEXTS + i) * hidden, 0 };
         }
         kenc_forward(&kmodel, kernels[s], KITH_PRECISION_INT8, &workspace, sequences,
                      TEXTS, KITH_POOLING_MEAN, true, NULL);

@@ -303,7 +303,7 @@ static void another_model_is_refused(void **state)
     copy_tree(TINY, copy);
     write_file(path, "{\"max_seq_length\": 31}", 22);
     kith_model *other;
-    assert_ok(kith_model_import(copy, "other", kmodel, &error));
+    assert_ok(kith_model_import(copy, "other", kmodel, NULL, &error));
     assert_ok(kith_model_open(kmodel, NULL, &other, &error));
     kith_collection *c;
     assert_status(KITH_MISMATCH, kith_collection_open(coll, other, NULL, &c, &error));

@@ -29,7 +29,7 @@ static int set_up(void **state)
     kith_error error;
     folder = make_temp_folder();
     tiny = format("%s/tiny.kmodel", folder);
-    assert_ok(kenc_import(TINY, "tiny", tiny, &error));
+    assert_ok(kenc_import(TINY, "tiny", tiny, NULL, &error));
     return 0;
 }
 
@@ -74,8 +74,8 @@ static float *encode_golden(kenc_model *model, const golden_text *texts, size_t 
     }
     for (size_t i = 0; i < n; i += batch) {
         size_t count = n - i < batch ? n - i : batch;
-        assert_ok(kenc_encode(model, in + i, count, pooling, vectors + i * info.dim, NULL,
-                              &error));
+        assert_ok(kenc_encode(model, in + i, count, pooling, KITH_PROMPT_NONE,
+                              vectors + i * info.dim, NULL, &error));
     }
     free(in);
     return vectors;
@@ -256,7 +256,8 @@ static void what_is_cut_is_counted(void **state)
     const kith_text texts[] = { { text, 30 }, { text, 31 }, { text, 400 }, { "", 0 } };
     float vectors[4 * 48];
     uint32_t dropped[4];
-    assert_ok(kenc_encode(model, texts, 4, KITH_POOLING_DEFAULT, vectors, dropped, &error));
+    assert_ok(kenc_encode(model, texts, 4, KITH_POOLING_DEFAULT, KITH_PROMPT_NONE,
+                          vectors, dropped, &error));
     assert_int_equal(dropped[0], 0);
     assert_int_equal(dropped[1], 1);
     assert_int_equal(dropped[2], 370);
@@ -322,9 +323,10 @@ static void a_damaged_word_is_found_when_it_is_used(void **state)
         1;
     write_file(path, data, n);
     assert_ok(kenc_model_open(path, &opts, &model, &error));
-    assert_ok(kenc_encode(model, &other, 1, KITH_POOLING_DEFAULT, vector, NULL, &error));
+    assert_ok(kenc_encode(model, &other, 1, KITH_POOLING_DEFAULT, KITH_PROMPT_NONE,
+                          vector, NULL, &error));
     assert_status(KITH_CORRUPT, kenc_encode(model, &damaged, 1, KITH_POOLING_DEFAULT,
-                                            vector, NULL, &error));
+                                            KITH_PROMPT_NONE, vector, NULL, &error));
     kenc_model_close(model);
     kenc_token_list_free(&list);
     free(path);
@@ -454,7 +456,7 @@ static kith_status import_altered(const char *name, const char *old, const char 
         free(altered);
         free(content);
     }
-    kith_status status = kenc_import(copy, "altered", out, error);
+    kith_status status = kenc_import(copy, "altered", out, NULL, error);
     remove_tree(copy);
     free(out);
     free(path);
@@ -475,7 +477,12 @@ static void what_is_not_known_is_refused_by_name(void **state)
         { "config.json", "\"bert\"", "\"gpt2\"", KITH_UNSUPPORTED, "gpt2" },
         { "config.json", "\"gelu\"", "\"swish\"", KITH_UNSUPPORTED, "swish" },
         { "config.json", "\"hidden_size\": 48", "\"hidden_size\": 64", KITH_INVALID,
-          "embeddings.LayerNorm.weight" },
+          "1_Pooling/config.json: \"word_embedding_dimension\"" },
+        { "config.json", "\"intermediate_size\": 96", "\"intermediate_size\": 95",
+          KITH_INVALID, "encoder.layer.0.intermediate.dense.weight" },
+        { "config.json", "\"num_attention_heads\": 4,", "", KITH_INVALID,
+          "\"num_attention_heads\" is missing" },
+        { "config.json", "BertModel", "GPT2Model", KITH_UNSUPPORTED, "GPT2Model" },
         { "config.json", "\"hidden_size\": 48", "\"hidden_size\": -1", KITH_INVALID,
           "hidden_size" },
         { "config.json", "\"num_attention_heads\": 4", "\"num_attention_heads\": 5",
@@ -483,8 +490,8 @@ static void what_is_not_known_is_refused_by_name(void **state)
         { "config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3",
           KITH_INVALID, "encoder.layer.2." },
         { "config.json", "{", "[", KITH_INVALID, "config.json" },
-        { "modules.json", "models.Normalize", "models.Dense", KITH_UNSUPPORTED,
-          "Dense" },
+        { "modules.json", "models.Normalize", "models.Dropout", KITH_UNSUPPORTED,
+          "Dropout" },
         { "sentence_bert_config.json", "32", "65", KITH_INVALID, "max_seq_length" },
         { "1_Pooling/config.json", "\"pooling_mode_mean_tokens\": true",
           "\"pooling_mode_lasttoken\": true", KITH_UNSUPPORTED, "pooling_mode_lasttoken" },
@@ -510,9 +517,9 @@ static void names_and_options_are_checked(void **state)
     (void)state;
     kith_error error;
     char *out = format("%s/x.kmodel", folder);
-    assert_status(KITH_INVALID, kenc_import(TINY, "", out, &error));
-    assert_status(KITH_INVALID, kenc_import(TINY, "../x", out, &error));
-    assert_status(KITH_INVALID, kenc_import(TINY, ".x", out, &error));
+    assert_status(KITH_INVALID, kenc_import(TINY, "", out, NULL, &error));
+    assert_status(KITH_INVALID, kenc_import(TINY, "../x", out, NULL, &error));
+    assert_status(KITH_INVALID, kenc_import(TINY, ".x", out, NULL, &error));
     kith_model_opts opts = KITH_MODEL_OPTS_INIT;
     kenc_model *model;
     opts.precision = (kith_precision)3;

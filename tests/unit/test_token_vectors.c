@@ -29,7 +29,7 @@ static int set_up(void **state)
     kith_error error;
     folder = make_temp_folder();
     tiny = format("%s/tiny.kmodel", folder);
-    assert_ok(kenc_import(TINY, "tiny", tiny, &error));
+    assert_ok(kenc_import(TINY, "tiny", tiny, NULL, &error));
     return 0;
 }
 
@@ -143,8 +143,10 @@ static void token_vectors_are_what_is_pooled(void **state)
         for (size_t i = 0; i < n; i++) {
             const kith_text text = { texts[i].text, texts[i].n_bytes };
             float cls[DIM], max[DIM];
-            assert_ok(kenc_encode(model, &text, 1, KITH_POOLING_CLS, cls, NULL, &error));
-            assert_ok(kenc_encode(model, &text, 1, KITH_POOLING_MAX, max, NULL, &error));
+            assert_ok(kenc_encode(model, &text, 1, KITH_POOLING_CLS, KITH_PROMPT_NONE, cls,
+                                  NULL, &error));
+            assert_ok(kenc_encode(model, &text, 1, KITH_POOLING_MAX, KITH_PROMPT_NONE, max,
+                                  NULL, &error));
             assert_memory_equal(tokens[i].vectors, cls, sizeof(cls));
             for (size_t c = 0; c < DIM; c++) {
                 float largest = tokens[i].vectors[c];

@@ -420,7 +420,7 @@ static void tiny_model_has_the_ids_of_the_reference(void **state)
     const char *const sources[] = { json, NULL };
     for (size_t i = 0; i < 2; i++) {
         kbase_buffer_clear(&f->block);
-        assert_ok(kenc_tokenizer_import(sources[i], vocabulary, config,
+        assert_ok(kenc_tokenizer_import(sources[i], vocabulary, config, false,
                                         &f->tokenizer.rules, &f->block, &error));
         view(f);
         check_golden(f, lines);

@@ -261,7 +261,8 @@ static kith_status import(const char *json, const char *lines, const char *confi
     kith_error error;
     kenc_vocabulary vocabulary;
     kbase_buffer block = KBASE_BUFFER_INIT;
-    kith_status status = kenc_tokenizer_import(json, lines, config, rules, &block, err);
+    kith_status status =
+        kenc_tokenizer_import(json, lines, config, false, rules, &block, err);
     if (status == KITH_OK) {
         assert_ok(kenc_vocabulary_view(block.data, block.n_bytes, &vocabulary, &error));
     } else {
@@ -400,6 +401,11 @@ static void lines_are_read(void **state)
                      "\"tokenize_chinese_chars\": false}", &rules, &error));
     const kenc_tokenizer_rules cased = { 0, 0, 1, 0, 100, 5, SEP, UNK, PAD, MASK };
     assert_memory_equal(&rules, &cased, sizeof(rules));
+    /* A length that was never set. */
+    assert_ok(import(NULL, LINES "a\n",
+                     "{\"model_max_length\": 1000000000000000019884624838656}", &rules,
+                     &error));
+    assert_memory_equal(&rules, &uncased, sizeof(rules));
 }
 
 static void other_lines_are_refused(void **state)

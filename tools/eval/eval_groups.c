@@ -156,7 +156,8 @@ static int encode_samples(eval_run *run, classification *c)
             texts[n_texts++] = eval_cell(&c->train, row, 0);
         }
     }
-    int status = eval_encode(run, texts, n_texts, &c->train_vectors);
+    int status = eval_encode(run, texts, n_texts, KITH_PROMPT_NONE,
+                             &c->train_vectors);
     free(texts);
     return status;
 }
@@ -165,7 +166,8 @@ static int encode_test(eval_run *run, classification *c)
 {
     kith_text *texts = allocate(c->test.n_rows, sizeof(texts[0]));
     eval_column(&c->test, 0, texts);
-    int status = eval_encode(run, texts, c->test.n_rows, &c->test_vectors);
+    int status = eval_encode(run, texts, c->test.n_rows, KITH_PROMPT_NONE,
+                             &c->test_vectors);
     free(texts);
     return status;
 }
@@ -331,7 +333,8 @@ static int cluster_set(eval_run *run, one_set *set, double *v)
         for (size_t i = 0; i < set->n; i++) {
             set->texts[i] = eval_cell(set->table, set->rows[i], 0);
         }
-        status = eval_encode(run, set->texts, set->n, &vectors);
+        status = eval_encode(run, set->texts, set->n, KITH_PROMPT_NONE,
+                             &vectors);
     }
     if (status == EXIT_DONE) {
         eval_need(keval_kmeans(vectors, set->n, run->info.dim, n_labels, EVAL_SEED,

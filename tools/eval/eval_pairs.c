@@ -45,7 +45,8 @@ static int encode_pairs(eval_run *run, const eval_table *first, size_t first_col
     kith_text *texts = allocate(first->n_rows + second->n_rows, sizeof(texts[0]));
     eval_column(first, first_column, texts);
     eval_column(second, second_column, texts + first->n_rows);
-    int status = eval_encode(run, texts, first->n_rows + second->n_rows, vectors);
+    int status = eval_encode(run, texts, first->n_rows + second->n_rows, KITH_PROMPT_NONE,
+                             vectors);
     free(texts);
     return status;
 }

@@ -81,7 +81,8 @@ typedef struct eval_run {
 
 /* Encode texts into n_texts x dim floats of *vectors, for free(). EXIT_DONE, or
  * reported and another exit status. */
-int eval_encode(eval_run *run, const kith_text *texts, size_t n_texts, float **vectors);
+int eval_encode(eval_run *run, const kith_text *texts, size_t n_texts, kith_prompt prompt,
+                float **vectors);
 /* The texts of a column, in the order of the rows. */
 void eval_column(const eval_table *table, size_t column, kith_text *texts);
 

@@ -83,9 +83,9 @@ static int rank_line(reranking *r, kith_text query, const json_t *positive,
         texts[i] = i < n_positive ? text_at(positive, i)
                                   : text_at(negative, i - n_positive);
     }
-    int status = eval_encode(r->run, &query, 1, &asked);
+    int status = eval_encode(r->run, &query, 1, KITH_PROMPT_QUERY, &asked);
     if (status == EXIT_DONE) {
-        status = eval_encode(r->run, texts, n, &vectors);
+        status = eval_encode(r->run, texts, n, KITH_PROMPT_PASSAGE, &vectors);
     }
     if (status == EXIT_DONE) {
         for (size_t i = 0; i < n; i++) {

@@ -148,7 +148,8 @@ static int score_object(eval_run *run, uint64_t line, const json_t *object, sums
         field = relevance_field;
         problem = take_relevance(object, &s);
     }
-    int status = problem == NULL ? eval_encode(run, texts, n_texts, &s.vectors)
+    int status = problem == NULL ? eval_encode(run, texts, n_texts, KITH_PROMPT_NONE,
+                             &s.vectors)
                                  : line_error(path, line, field, problem);
     if (status == EXIT_DONE) {
         s.cosines = allocate(s.n_machine, sizeof(s.cosines[0]));

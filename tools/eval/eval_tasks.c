@@ -42,16 +42,19 @@ void eval_need(bool done)
     }
 }
 
-int eval_encode(eval_run *run, const kith_text *texts, size_t n_texts, float **vectors)
+int eval_encode(eval_run *run, const kith_text *texts, size_t n_texts, kith_prompt prompt,
+                float **vectors)
 {
     kith_error err;
     kith_status status = KITH_OK;
     uint32_t n_dropped[GROUP_TEXTS];
+    kith_encode_opts opts = KITH_ENCODE_OPTS_INIT;
+    opts.prompt = prompt;
     *vectors = allocate(n_texts, run->info.dim * sizeof(float));
     progress_begin("encoding", false);
     for (size_t i = 0; i < n_texts && status == KITH_OK; i += GROUP_TEXTS) {
         size_t n = n_texts - i < GROUP_TEXTS ? n_texts - i : GROUP_TEXTS;
-        status = kith_model_encode(run->model, texts + i, n, NULL,
+        status = kith_model_encode(run->model, texts + i, n, &opts,
                                    *vectors + i * run->info.dim, n_dropped, &err);
         for (size_t j = 0; j < n && status == KITH_OK; j++) {
             run->n_cut += n_dropped[j] > 0;
