@@ -913,7 +913,9 @@ typedef struct kith_results kith_results;
  * Thread-safe: yes. Blocks: on page faults and on the model, never on a writer.
  * Cost: exact, dim bytes of memory traffic a row (2 * dim of rows that no build has seen
  * yet) for each group of up to 256 queries, and from 4 queries on 2 * dim operations of 8
- * bits a row and query. */
+ * bits a row and query. Approximate, several hundred queries in one call: the same
+ * operations for the rows in the lists that a query visits, and every row is read twice;
+ * they may find more than queries asked one by one, never less than the recall stated. */
 kith_status kith_search(kith_collection *collection, const kith_query *queries,
                         size_t n_queries, const kith_search_opts *opts,
                         kith_results **results, kith_error *err);

@@ -5,6 +5,7 @@
 
 #include "ann_parts.h"
 #include "error.h"
+#include "plan.h"
 #include "select.h"
 
 /* Queries of one call of FAISS at most, and candidates of all of them: the more queries
@@ -81,16 +82,15 @@ kidx_ann_depth kidx_ann_depth_for(const kidx_ann *ann, size_t m)
                       : (kidx_ann_depth){ 4 * (n > m ? n : m), m };
 }
 
-/* Whether a candidate still counts; its ordinal. */
-static bool is_live(const search *s, int64_t id, uint64_t *ordinal)
+bool kidx_ann_is_live(const kidx_ann *ann, const kidx_rows *rows, int64_t id,
+                      uint64_t *ordinal)
 {
-    const kidx_ann *ann = s->ann;
     if (id < 0 || (ann->ordinals != NULL && (uint64_t)id >= ann->n_vectors)) {
         return false;
     }
     *ordinal = ann->ordinals != NULL ? ann->ordinals[id] : (uint64_t)id;
-    return *ordinal < ann->info.covers && *ordinal < s->rows->n_rows &&
-           !kidx_is_dead(s->rows, *ordinal);
+    return *ordinal < ann->info.covers && *ordinal < rows->n_rows &&
+           !kidx_is_dead(rows, *ordinal);
 }
 
 /* The live candidates of one query that can be among the best, by their estimates.
@@ -101,7 +101,7 @@ static size_t choose_candidates(const search *s, const int64_t *ids,
     float least = -INFINITY;
     size_t n = 0;
     for (size_t i = 0; i < s->n_candidates && !(estimates[i] < least); i++) {
-        n += is_live(s, ids[i], &ordinals[n]);
+        n += kidx_ann_is_live(s->ann, s->rows, ids[i], &ordinals[n]);
         if (n == s->n_near) {
             least = estimates[i] - (float)s->ann->info.margin;
         }
@@ -216,6 +216,12 @@ static kith_status check_queries(const float *queries, size_t n_queries, uint32_
     return KITH_OK;
 }
 
+static uint32_t take_nprobe(const kidx_ann *ann, uint32_t nprobe)
+{
+    const uint32_t n_lists = ann->info.n_lists;
+    return nprobe > n_lists ? n_lists : nprobe == 0 && n_lists > 0 ? 1 : nprobe;
+}
+
 kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                                  const kidx_rows *rows, const float *queries,
                                  size_t n_queries, uint32_t nprobe,
@@ -226,8 +232,7 @@ kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
     if (status != KITH_OK) {
         return status;
     }
-    uint32_t n_lists = ann->info.n_lists;
-    nprobe = nprobe > n_lists ? n_lists : nprobe == 0 && n_lists > 0 ? 1 : nprobe;
+    nprobe = take_nprobe(ann, nprobe);
     search s = { .ann = ann,
                  .isa = isa,
                  .rows = rows,
@@ -275,6 +280,14 @@ kith_status kidx_ann_search(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                             size_t n_queries, uint32_t nprobe, size_t m, kidx_hit *hits,
                             size_t *counts, kith_error *err)
 {
-    return kidx_ann_search_with(ann, isa, pool, rows, queries, n_queries, nprobe,
-                                kidx_ann_depth_for(ann, m), m, hits, counts, err);
+    nprobe = take_nprobe(ann, nprobe);
+    if (!kidx_plan_by_lists(&ann->info, n_queries, nprobe, m)) {
+        return kidx_ann_search_with(ann, isa, pool, rows, queries, n_queries, nprobe,
+                                    kidx_ann_depth_for(ann, m), m, hits, counts, err);
+    }
+    kith_status status = check_queries(queries, n_queries, ann->dim, err);
+    return status == KITH_OK ? kidx_ann_search_lists(ann, isa, pool, rows, queries,
+                                                     n_queries, nprobe, m, hits, counts,
+                                                     err)
+                             : status;
 }

@@ -91,7 +91,9 @@ void kidx_ann_free(kidx_ann *ann);
  * the rows behind `covers` scanned exactly, merged.
  * hits and counts as for kidx_scan; a count may fall short of m: the caller decides
  * what to do then. A query that needs another nprobe than the one set waits for the
- * searches under way. Thread-safe. */
+ * searches under way. Where it takes less time (kidx_plan_by_lists()), many queries are
+ * answered list by list without FAISS's estimates: exactly of the rows in the lists that
+ * are visited, so that recall is no lower than the one measured. Thread-safe. */
 kith_status kidx_ann_search(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                             const kidx_rows *rows, const float *queries,
                             size_t n_queries, uint32_t nprobe, size_t m, kidx_hit *hits,

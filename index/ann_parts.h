@@ -1,5 +1,5 @@
-/* What the files of the approximate index share: ann.c searches, ann_build.c builds,
- * calibrate.c measures, ann_file.c stores. */
+/* What the files of the approximate index share: ann.c and ann_lists.c search,
+ * ann_build.c builds, calibrate.c measures, ann_file.c stores. */
 #ifndef KIDX_ANN_PARTS_H
 #define KIDX_ANN_PARTS_H
 
@@ -40,12 +40,24 @@ typedef struct kidx_ann_depth {
  * measured for that k. */
 kidx_ann_depth kidx_ann_depth_for(const kidx_ann *ann, size_t m);
 
-/* kidx_ann_search() with the depth given. */
+/* kidx_ann_search() by FAISS, with the depth given. */
 kith_status kidx_ann_search_with(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                                  const kidx_rows *rows, const float *queries,
                                  size_t n_queries, uint32_t nprobe,
                                  kidx_ann_depth depth, size_t m, kidx_hit *hits,
                                  size_t *counts, kith_error *err);
+
+/* Whether a row that FAISS names (its id) still counts; its ordinal. */
+bool kidx_ann_is_live(const kidx_ann *ann, const kidx_rows *rows, int64_t id,
+                      uint64_t *ordinal);
+
+/* Of an index with lists: the m best live rows of the nprobe lists (1 to n_lists) that are
+ * nearest to each query, m at least 1, and the rows behind `covers`: all that FAISS could
+ * find there, and no less. What is found does not depend on the number of threads. */
+kith_status kidx_ann_search_lists(const kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
+                                  const kidx_rows *rows, const float *queries,
+                                  size_t n_queries, uint32_t nprobe, size_t m,
+                                  kidx_hit *hits, size_t *counts, kith_error *err);
 
 /* kidx_ann_load() with these functions instead of the module's (NULL: the module's), so
  * that the frame can be tested without FAISS. */

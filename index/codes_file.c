@@ -70,48 +70,28 @@ void kidx_quantize(const float *x, size_t n, int limit, int32_t *codes, float *s
 
 /* What makes panels. */
 typedef struct make {
-    kbase_isa isa;
+    const kidx_kernels *kernels;
     const kidx_rows *rows;
     size_t k;
     uint64_t first_panel;
     unsigned char *panels;
-    float *x;       /* [workers, dim] */
-    int32_t *codes; /* [workers, dim] */
 } make;
-
-static void put_row(const make *m, uint64_t ordinal, unsigned char *panel, size_t lane,
-                    unsigned worker)
-{
-    float *x = m->x + worker * m->rows->dim;
-    int32_t *codes = m->codes + worker * m->rows->dim;
-    float scale = 0;
-    float error = -INFINITY; /* no row: its score is below everything */
-    int32_t bias = 0;
-    if (ordinal < m->rows->n_rows && !kidx_is_dead(m->rows, ordinal)) {
-        error = 0;
-        if (kidx_unit_row(m->isa, m->rows, ordinal, x)) {
-            kidx_quantize(x, m->rows->dim, 127, codes, &scale, &error);
-            for (uint32_t i = 0; i < m->rows->dim; i++) {
-                panel[i / 4 * 4 * KIDX_PANEL + lane * 4 + i % 4] =
-                    (unsigned char)(int8_t)codes[i];
-                bias -= 128 * codes[i];
-            }
-        }
-    }
-    unsigned char *facts = panel + KIDX_PANEL * m->k + lane * 4;
-    memcpy(facts, &bias, 4);
-    memcpy(facts + 4 * KIDX_PANEL, &scale, 4);
-    memcpy(facts + 8 * KIDX_PANEL, &error, 4);
-}
 
 static void make_task(void *context, size_t index, unsigned worker)
 {
     const make *m = context;
-    unsigned char *panel = m->panels + index * kidx_panel_bytes(m->k);
-    memset(panel, 0, kidx_panel_bytes(m->k));
+    const uint64_t first = (m->first_panel + index) * KIDX_PANEL;
+    const uint16_t *rows[KIDX_PANEL];
+    uint32_t live = 0;
+    (void)worker;
     for (size_t lane = 0; lane < KIDX_PANEL; lane++) {
-        put_row(m, (m->first_panel + index) * KIDX_PANEL + lane, panel, lane, worker);
+        const uint64_t ordinal = first + lane;
+        const bool is_row = ordinal < m->rows->n_rows;
+        live |= (uint32_t)(is_row && !kidx_is_dead(m->rows, ordinal)) << lane;
+        rows[lane] = m->rows->data + (is_row ? ordinal : first) * m->rows->stride;
     }
+    m->kernels->quantize(rows, live, m->rows->dim, m->k,
+                         m->panels + index * kidx_panel_bytes(m->k));
 }
 
 size_t kidx_codes_k(uint32_t dim)
@@ -119,25 +99,15 @@ size_t kidx_codes_k(uint32_t dim)
     return (size_t)div_up(dim, K_UNIT) * K_UNIT;
 }
 
-kith_status kidx_codes_make(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
-                            uint64_t first_panel, size_t n, unsigned char *panels,
-                            kith_error *err)
+void kidx_codes_make(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
+                     uint64_t first_panel, size_t n, unsigned char *panels)
 {
-    const size_t n_workers = kidx_n_workers(pool);
-    make m = { .isa = isa,
+    make m = { .kernels = kidx_kernels_for(isa),
                .rows = rows,
                .k = kidx_codes_k(rows->dim),
                .first_panel = first_panel,
-               .panels = panels,
-               .x = kbase_calloc(n_workers * rows->dim, sizeof(*m.x)),
-               .codes = kbase_calloc(n_workers * rows->dim, sizeof(*m.codes)) };
-    const bool good = m.x != NULL && m.codes != NULL;
-    if (good) {
-        kidx_run(pool, n, make_task, &m);
-    }
-    free(m.codes);
-    free(m.x);
-    return good ? KITH_OK : kbase_fail_memory(err, n_workers * rows->dim * 4);
+               .panels = panels };
+    kidx_run(pool, n, make_task, &m);
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -161,10 +131,7 @@ static kith_status write_panels(const build *b, kbase_isa isa, kbase_pool *pool,
     for (uint64_t first = 0; first < n_panels && status == KITH_OK; first += at_a_time) {
         uint64_t left = n_panels - first;
         size_t n = left < at_a_time ? (size_t)left : at_a_time;
-        status = kidx_codes_make(isa, pool, b->rows, first, n, b->panels, err);
-        if (status != KITH_OK) {
-            return status;
-        }
+        kidx_codes_make(isa, pool, b->rows, first, n, b->panels);
         for (size_t i = 0; i < n; i += BLOCK_PANELS) {
             size_t in_block = n - i < BLOCK_PANELS ? n - i : BLOCK_PANELS;
             b->checksums[(first + i) / BLOCK_PANELS] =

@@ -31,16 +31,8 @@ void kidx_quantize(const float *x, size_t n, int limit, int32_t *codes, float *s
 /* Codes of a row of so many numbers. */
 size_t kidx_codes_k(uint32_t dim);
 
-/* Make n panels into memory; those lanes that have no live row are below everything.
- * KITH_NOMEM. */
-kith_status kidx_codes_make(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
-                            uint64_t first_panel, size_t n, unsigned char *panels,
-                            kith_error *err);
-
-/* What rounding in floats, in the kernels and in kidx_score(), may add to a bound. */
-static inline float kidx_rounding(uint32_t dim)
-{
-    return (float)(dim / KIDX_PANEL + 16) * 0x1p-22f;
-}
+/* Make n panels into memory; those lanes that have no live row are below everything. */
+void kidx_codes_make(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,
+                     uint64_t first_panel, size_t n, unsigned char *panels);
 
 #endif

@@ -9,6 +9,13 @@
 #define SHARED_QUERIES 4
 /* A row without a code takes so many times as long. */
 #define UNCODED 3
+/* To read a row and quantize it, twice, takes as long as to multiply it with so many
+ * queries. */
+#define QUANTIZING 120
+/* Of the time that FAISS takes for a query alone, one of many takes so much at least. */
+#define FAISS_BATCHED 0.5
+/* Where so large a share of the rows visited is wanted, bounds leave out too little. */
+#define MAX_SHARE 8
 
 /* Of one query, by what was measured over the rows that the index covers. */
 static double scan_seconds(const kidx_plan_request *request, const kidx_ann_info *info,
@@ -25,12 +32,45 @@ static double scan_seconds(const kidx_plan_request *request, const kidx_ann_info
            (double)info->covers;
 }
 
+/* Of one query by FAISS: as measured at the next nprobe downward; 0: not measured. */
+static double faiss_seconds(const kidx_ann_info *info, uint32_t nprobe)
+{
+    double seconds = 0;
+    for (uint32_t i = 0; i < info->recall.n_points; i++) {
+        const kidx_recall_point *p = &info->recall.points[i];
+        if (p->k == info->recall.points[0].k && p->nprobe <= nprobe) {
+            seconds = p->seconds;
+        }
+    }
+    return seconds;
+}
+
+/* Of one of n queries, list by list: its share of quantizing all rows, and its products
+ * with the rows that it visits. */
+static double lists_seconds(const kidx_ann_info *info, size_t n, uint32_t nprobe)
+{
+    return info->recall.batch_scan_seconds *
+           ((double)nprobe / info->n_lists + QUANTIZING / (double)n);
+}
+
+bool kidx_plan_by_lists(const kidx_ann_info *info, size_t n, uint32_t nprobe, size_t m)
+{
+    return info->n_lists > 0 && n > 1 && m > 0 &&
+           m <= info->covers / info->n_lists * nprobe / MAX_SHARE &&
+           info->recall.batch_scan_seconds > 0 &&
+           lists_seconds(info, n, nprobe) < FAISS_BATCHED * faiss_seconds(info, nprobe);
+}
+
 static double ann_seconds(const kidx_plan_request *request, const kidx_ann_info *info,
                           const kidx_recall_point *point)
 {
     kidx_plan_request delta = *request;
     delta.n_coded = delta.n_coded > 0 ? info->covers : 0; /* its codes are not used */
-    return point->seconds + scan_seconds(&delta, info, info->covers);
+    const size_t n = (size_t)request->n_together;
+    double seconds = kidx_plan_by_lists(info, n, point->nprobe, request->k)
+                         ? lists_seconds(info, n, point->nprobe)
+                         : point->seconds;
+    return seconds + scan_seconds(&delta, info, info->covers);
 }
 
 /* The measured k that answers for this one: the next upward; 0: none. */
@@ -70,6 +110,15 @@ static double recall_at(const kidx_recall_table *table, uint32_t k, uint32_t npr
     return recall;
 }
 
+/* How the lists are visited, for the reason. */
+static const char *way_of(const kidx_plan_request *request, const kidx_ann_info *info,
+                          uint32_t nprobe)
+{
+    return kidx_plan_by_lists(info, (size_t)request->n_together, nprobe, request->k)
+               ? " list by list"
+               : "";
+}
+
 static void choose_exact(kidx_plan *plan)
 {
     plan->exact = true;
@@ -85,14 +134,15 @@ static void take_given(const kidx_plan_request *request, const kidx_ann_info *in
     plan->exact = false;
     plan->nprobe = request->nprobe < info->n_lists ? request->nprobe : info->n_lists;
     plan->recall = k > 0 ? recall_at(&info->recall, k, plan->nprobe) : -1;
+    const char *way = way_of(request, info, plan->nprobe);
     if (plan->recall < 0) {
         snprintf(plan->reason, sizeof(plan->reason),
-                 "approximate: %s, nprobe %u as asked, recall not measured for k = %zu",
-                 info->factory, plan->nprobe, request->k);
+                 "approximate: %s, nprobe %u%s as asked, recall not measured for k = %zu",
+                 info->factory, plan->nprobe, way, request->k);
     } else {
         snprintf(plan->reason, sizeof(plan->reason),
-                 "approximate: %s, nprobe %u as asked, recall at least %.3f at k = %u",
-                 info->factory, plan->nprobe, plan->recall, k);
+                 "approximate: %s, nprobe %u%s as asked, recall at least %.3f at k = %u",
+                 info->factory, plan->nprobe, way, plan->recall, k);
     }
 }
 
@@ -119,10 +169,11 @@ static void take_cheaper(const kidx_plan_request *request, const kidx_ann_info *
     plan->nprobe = point->nprobe;
     plan->recall = point->recall;
     snprintf(plan->reason, sizeof(plan->reason),
-             "approximate: %s, nprobe %u, recall at least %.3f at k = %u "
+             "approximate: %s, nprobe %u%s, recall at least %.3f at k = %u "
              "(%.3f wanted); about %.1f ms, a scan %.1f",
-             info->factory, point->nprobe, point->recall, point->k,
-             request->min_recall, (load + ann) * 1e3, scan * 1e3);
+             info->factory, point->nprobe, way_of(request, info, point->nprobe),
+             point->recall, point->k, request->min_recall, (load + ann) * 1e3,
+             scan * 1e3);
 }
 
 void kidx_plan_choose(const kidx_plan_request *request, const kidx_ann_info *info,

@@ -22,6 +22,12 @@ static inline size_t kidx_panel_bytes(size_t k)
     return KIDX_PANEL * (k + 3 * 4);
 }
 
+/* What rounding in floats, in the kernels and in kidx_score(), may add to a bound. */
+static inline float kidx_rounding(size_t dim)
+{
+    return (float)(dim / KIDX_PANEL + 16) * 0x1p-22f;
+}
+
 /* Queries in 8 bits against panels of codes (codes.h). The estimate of a score is
  * query_scale * row_scale * (product of the codes); `upper` is that and what it may be
  * short of the score: slope * row_error + offset. */
@@ -45,6 +51,12 @@ typedef struct kidx_kernels {
 
     void (*f16_from_f32)(const float *in, size_t n, uint16_t *out);
     void (*f32_from_f16)(const uint16_t *in, size_t n, float *out);
+
+    /* A panel of the codes of these rows, which have zeros from dim on up to a multiple of
+     * 16. A lane whose bit of `live` is not set (its row may be any) has codes of zero and
+     * an error of -infinity. */
+    void (*quantize)(const uint16_t *const rows[KIDX_PANEL], uint32_t live, size_t dim,
+                     size_t k, unsigned char *panel);
 
     /* Fill tile->upper. Bit q * KIDX_TILE_PANELS + p of the result is set where a row of
      * panel p may reach the threshold of query q. */

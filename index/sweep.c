@@ -74,9 +74,11 @@ static kith_status complete_panels(kidx_sweep *s, kith_error *err)
     s->n_from_file = panels_of_file(s);
     const size_t n = (size_t)(n_panels - s->n_from_file);
     s->made = kbase_alloc_aligned(n + 1, s->panel_bytes);
-    return s->made != NULL
-               ? kidx_codes_make(s->isa, s->pool, s->rows, s->n_from_file, n, s->made, err)
-               : kbase_fail_memory(err, n * s->panel_bytes);
+    if (s->made == NULL) {
+        return kbase_fail_memory(err, n * s->panel_bytes);
+    }
+    kidx_codes_make(s->isa, s->pool, s->rows, s->n_from_file, n, s->made);
+    return KITH_OK;
 }
 
 kith_status kidx_sweep_new(kbase_isa isa, kbase_pool *pool, const kidx_rows *rows,

@@ -77,6 +77,25 @@ static kith_status search(const kidx_faiss *index, size_t n, const float *querie
         faiss_Index_search(unwrap(index), (idx_t)n, queries, (idx_t)k, scores, ids));
 }
 
+static kith_status nearest_lists(const kidx_faiss *index, size_t n, const float *queries,
+                                 uint32_t nprobe, int64_t *lists, float *scores)
+{
+    const FaissIndex *quantizer =
+        faiss_IndexIVF_quantizer(faiss_IndexIVF_cast(unwrap(index)));
+    return status_of(faiss_Index_search(quantizer, (idx_t)n, queries, (idx_t)nprobe,
+                                        scores, lists));
+}
+
+static size_t list_size(const kidx_faiss *index, uint32_t list)
+{
+    return faiss_IndexIVF_get_list_size(faiss_IndexIVF_cast(unwrap(index)), list);
+}
+
+static void list_ids(const kidx_faiss *index, uint32_t list, int64_t *ids)
+{
+    faiss_IndexIVF_invlists_get_ids(faiss_IndexIVF_cast(unwrap(index)), list, ids);
+}
+
 static kith_status write_index(const kidx_faiss *index, char **data, size_t *n_bytes)
 {
     *data = NULL;
@@ -130,6 +149,9 @@ __attribute__((visibility("default"))) const kidx_faiss_ops *kith_faiss_ops(void
         .add = add,
         .set_nprobe = set_nprobe,
         .search = search,
+        .nearest_lists = nearest_lists,
+        .list_size = list_size,
+        .list_ids = list_ids,
         .write = write_index,
         .read = read_index,
         .get_info = get_info,

@@ -11,7 +11,7 @@
 #include "kith.h"
 
 /* Changes with anything below. */
-#define KIDX_FAISS_OPS_VERSION 1
+#define KIDX_FAISS_OPS_VERSION 2
 
 typedef struct kidx_faiss kidx_faiss; /* an index */
 
@@ -46,6 +46,13 @@ typedef struct kidx_faiss_ops {
      * fewer. The index must not be empty. Thread-safe. */
     kith_status (*search)(const kidx_faiss *index, size_t n, const float *queries,
                           size_t k, int64_t *ids, float *scores);
+
+    /* Of an index with lists. lists[n, nprobe]: those that a search visits, nearest first;
+     * -1 where there are fewer. scores[n, nprobe]: room. Thread-safe. */
+    kith_status (*nearest_lists)(const kidx_faiss *index, size_t n, const float *queries,
+                                 uint32_t nprobe, int64_t *lists, float *scores);
+    size_t (*list_size)(const kidx_faiss *index, uint32_t list);
+    void (*list_ids)(const kidx_faiss *index, uint32_t list, int64_t *ids);
 
     /* The index as bytes; free() them. */
     kith_status (*write)(const kidx_faiss *index, char **data, size_t *n_bytes);

@@ -4,8 +4,103 @@
 #ifndef KIDX_KERNELS_CODES_H
 #define KIDX_KERNELS_CODES_H
 
+#include <math.h>
+
 #include "row_kernels.h"
 #include "simd/dot8.h"
+
+/* ------------------------------------------------------------------ making codes */
+
+#define ROWS_IN_STEP 4
+
+/* One of the rows that are quantized in step. */
+typedef struct row_steps {
+    kv16i keep; /* no bits: all numbers count as 0 */
+    float length;
+    float scale; /* of the row as it is, not at unit length */
+    kv16 inverse;
+    kv16 rest;
+    kv16i sum;
+} row_steps;
+
+KV_INLINE kv16 kept(const row_steps *r, const uint16_t *row)
+{
+    return kv_of_bits(kvi_and(kvi_bits(kv_from_f16(row)), r->keep));
+}
+
+/* The length is to the bit the one that score_row() divides by. */
+KV_INLINE row_steps begin_row(const uint16_t *row, bool is_live, size_t dim)
+{
+    kv16 square = kv_zero();
+    kv16 largest = kv_zero();
+    for (size_t i = 0; i < dim; i += KV_LANES) {
+        kv16 x = kv_from_f16(row + i);
+        square = kv_fma(x, x, square);
+        largest = kv_max(kv_max(x, kv_sub(kv_zero(), x)), largest);
+    }
+    const float sum = kv_sum(square);
+    const bool has_direction = is_live && sum > 0 && sum < INFINITY;
+    row_steps r = { .keep = kvi_set1(has_direction ? -1 : 0), .length = 1 };
+    r.inverse = kv_zero();
+    r.rest = kv_zero();
+    r.sum = kvi_set1(0);
+    if (has_direction) {
+        r.length = sqrtf(sum);
+        r.scale = kv_largest(largest) / 127;
+        r.inverse = kv_set1(1 / r.scale);
+    }
+    return r;
+}
+
+KV_INLINE kv16i next_codes(row_steps *r, const uint16_t *row)
+{
+    kv16 x = kept(r, row);
+    kv16i codes = kv_round(kv_mul(x, r->inverse));
+    kv16 left = kv_fma(kv_from_int(codes), kv_set1(-r->scale), x);
+    r->rest = kv_fma(left, left, r->rest);
+    r->sum = kvi_add(r->sum, codes);
+    return codes;
+}
+
+KV_INLINE void end_row(const row_steps *r, bool is_live, size_t dim, unsigned char *facts)
+{
+    const int32_t bias = -128 * kvi_sum(r->sum);
+    const float scale = r->scale / r->length;
+    const float rest = sqrtf(kv_sum(r->rest)) / r->length;
+    const float error = is_live ? rest * (1 + kidx_rounding(dim)) : -INFINITY;
+    memcpy(facts, &bias, sizeof(bias));
+    memcpy(facts + 4 * KIDX_PANEL, &scale, sizeof(scale));
+    memcpy(facts + 8 * KIDX_PANEL, &error, sizeof(error));
+}
+
+static void quantize(const uint16_t *const rows[KIDX_PANEL], uint32_t live, size_t dim,
+                     size_t k, unsigned char *panel)
+{
+    const size_t n = (dim + KV_LANES - 1) / KV_LANES * KV_LANES;
+    memset(panel + KIDX_PANEL * n, 0, KIDX_PANEL * (k - n));
+    for (size_t lane = 0; lane < KIDX_PANEL; lane += ROWS_IN_STEP) {
+        const uint16_t *const *row = rows + lane;
+        row_steps r[ROWS_IN_STEP];
+        bool is_live[ROWS_IN_STEP];
+        for (size_t j = 0; j < ROWS_IN_STEP; j++) {
+            is_live[j] = (live >> (lane + j) & 1) != 0;
+            r[j] = begin_row(row[j], is_live[j], n);
+        }
+        for (size_t i = 0; i < n; i += KV_LANES) {
+            kv16i a = next_codes(&r[0], row[0] + i);
+            kv16i b = next_codes(&r[1], row[1] + i);
+            kv16i c = next_codes(&r[2], row[2] + i);
+            kv16i d = next_codes(&r[3], row[3] + i);
+            kvi_store_transposed(panel + KIDX_PANEL * i + 4 * lane, 4 * KIDX_PANEL, a, b, c,
+                                 d);
+        }
+        for (size_t j = 0; j < ROWS_IN_STEP; j++) {
+            end_row(&r[j], is_live[j], dim, panel + KIDX_PANEL * k + 4 * (lane + j));
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ products */
 
 typedef struct code_rows {
     const int8_t *codes;

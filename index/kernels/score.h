@@ -113,6 +113,6 @@ static void f32_from_f16(const uint16_t *in, size_t n, float *out)
     }
 }
 
-#define KERNELS { score, f16_from_f32, f32_from_f16, code_tile, code_line }
+#define KERNELS { score, f16_from_f32, f32_from_f16, quantize, code_tile, code_line }
 
 #endif

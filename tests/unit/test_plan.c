@@ -90,6 +90,32 @@ static void a_loaded_index_is_used(void **state)
     assert_true(choose(request, &old).exact);
 }
 
+static void many_at_once_go_list_by_list(void **state)
+{
+    (void)state;
+    kidx_ann_info info = fifty_thousand;
+    /* 100 us * (64 / 256 + 120 / n) against half of 80 us */
+    assert_true(kidx_plan_by_lists(&info, 1000, 64, 10));
+    assert_false(kidx_plan_by_lists(&info, 700, 64, 10));
+    assert_false(kidx_plan_by_lists(&info, 1, 64, 10));
+    assert_true(kidx_plan_by_lists(&info, 1000, 70, 10));   /* of the next downward */
+    assert_false(kidx_plan_by_lists(&info, 100000, 8, 10)); /* was not measured */
+    assert_false(kidx_plan_by_lists(&info, 1000, 64, 2000)); /* of 12,500 rows */
+    assert_false(kidx_plan_by_lists(&info, 1000, 64, 0));
+    kidx_plan_request request = usual();
+    request.loaded = true;
+    assert_null(strstr(choose(request, &info).reason, "list by list"));
+    request.n_queries = request.n_together = 1000;
+    assert_non_null(strstr(choose(request, &info).reason, "nprobe 64 list by list"));
+    /* That is quick enough where FAISS would not be. */
+    info.recall.batch_scan_seconds = 75e-6;
+    assert_false(choose(request, &info).exact);
+    request.nprobe = 64;
+    assert_non_null(strstr(choose(request, &info).reason, "nprobe 64 list by list as"));
+    info.n_lists = 0;
+    assert_false(kidx_plan_by_lists(&info, 1000, 0, 10));
+}
+
 static void the_next_measured_k_upward_counts(void **state)
 {
     (void)state;
@@ -274,6 +300,7 @@ int main(void)
         cmocka_unit_test(one_question_is_scanned),
         cmocka_unit_test(many_questions_load_the_index),
         cmocka_unit_test(a_loaded_index_is_used),
+        cmocka_unit_test(many_at_once_go_list_by_list),
         cmocka_unit_test(the_next_measured_k_upward_counts),
         cmocka_unit_test(a_recall_out_of_reach_is_scanned),
         cmocka_unit_test(always_and_never_do_not_count_time),
