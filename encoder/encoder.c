@@ -12,11 +12,8 @@
 #include "self_test.h"
 #include "static_vectors.h"
 #include "threads.h"
+#include "tiles.h"
 
-/* Tokens of a tile: enough that its matrix products run at full speed, few enough that
- * its rows stay in the second-level cache. */
-#define TILE_TOKENS 192
-#define MIN_TILE_TOKENS 16
 /* Tokens of the texts that are tokenized before they are encoded: bounds the memory. */
 #define GROUP_TOKENS 65536
 
@@ -448,41 +445,6 @@ static void run_tile(void *context, size_t index, unsigned worker)
                  NULL);
 }
 
-/* How many tiles: as many for each worker, so that all end at about the same time. */
-static size_t choose_tiles(size_t n_ids, size_t n_workers)
-{
-    size_t round = n_workers * TILE_TOKENS;
-    size_t n_tiles = (n_ids + round - 1) / round * n_workers;
-    size_t most = (n_ids + MIN_TILE_TOKENS - 1) / MIN_TILE_TOKENS;
-    return n_tiles < most ? n_tiles : most;
-}
-
-/* Cut the group into tiles of whole texts: starts[i] is the first text of tile i. A text
- * belongs to the tile in whose equal share of the tokens its middle lies. */
-static size_t cut_tiles(const kenc_sequence *sequences, size_t n_texts, size_t n_ids,
-                        size_t n_tiles, size_t *starts, size_t *largest)
-{
-    size_t n_cut = 0;
-    size_t before = 0; /* tokens of the texts before this one */
-    size_t rows = 0;
-    size_t last = SIZE_MAX;
-    *largest = 0;
-    for (size_t i = 0; i < n_texts; i++) {
-        size_t n = sequences[i].n_tokens;
-        size_t tile = (2 * before + n) * n_tiles / (2 * n_ids);
-        if (tile != last) {
-            starts[n_cut++] = i;
-            rows = 0;
-            last = tile;
-        }
-        before += n;
-        rows += n;
-        *largest = rows > *largest ? rows : *largest;
-    }
-    starts[n_cut] = n_texts;
-    return n_cut;
-}
-
 static kith_status encode_group(kenc_model *model, const encode_job *job,
                                 size_t n_texts, size_t n_ids, kith_error *err)
 {
@@ -492,8 +454,8 @@ static kith_status encode_group(kenc_model *model, const encode_job *job,
         return kbase_fail_memory(err, (n_texts + 1) * sizeof(*starts));
     }
     size_t largest;
-    size_t n_tiles = cut_tiles(model->sequences, n_texts, n_ids,
-                               choose_tiles(n_ids, n_workers), starts, &largest);
+    size_t n_tiles = kenc_cut_tiles(model->sequences, n_texts, n_ids, n_workers, starts,
+                                    &largest);
     kith_status status = KITH_OK;
     for (unsigned i = 0; i < (n_tiles > 1 ? n_workers : 1) && status == KITH_OK; i++) {
         status = kenc_workspace_reserve(&model->workspaces[i], &model->kmodel, largest, err);
