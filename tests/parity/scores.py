@@ -135,6 +135,23 @@ def percentile(values, share):
     return ordered[low] + (at - low) * (ordered[high] - ordered[low])
 
 
+def golden(program, shared, tap):
+    with open(f"{shared}/golden/minilm-l6/embeddings.jsonl") as lines:
+        texts = [json.loads(line)["t"] for line in lines]
+    with open(f"{shared}/golden/minilm-l6/embeddings.f32", "rb") as file:
+        wanted = rows_of(file.read())
+    if len(wanted) != len(texts):
+        sys.exit(f"{len(texts)} golden texts have {len(wanted)} vectors")
+    cosines = [cosine(a, b) for a, b in zip(program.encode(texts, "int8"), wanted)]
+    mean, first = sum(cosines) / len(cosines), percentile(cosines, 0.01)
+    name = f"{len(texts)} golden texts, int8"
+    tap.check(MEAN_COSINE <= mean < SAME_COSINE,
+              f"{name}: mean cosine {mean:.6f}, {MEAN_COSINE} to {SAME_COSINE}")
+    tap.check(first >= FIRST_PERCENTILE,
+              f"{name}: 1st percentile {first:.6f}, at least {FIRST_PERCENTILE}")
+    tap.note(f"{name}: least cosine {min(cosines):.6f}")
+
+
 def stsb(program, path, precision):
     found = program.run("eval", "--task", "sts", path, "--model", "m", "--precision",
                         precision, "--json")
