@@ -81,6 +81,9 @@ static int ask_approximately(retrieval *r, kith_collection *collection,
         return EXIT_DONE;
     }
     opts.ann = KITH_USE_ANN_ALWAYS;
+    /* More hits than recall was measured for would be searched exactly. */
+    const uint32_t most = info.n_recall > 0 ? info.recall[info.n_recall - 1].k : opts.k;
+    opts.k = opts.k < most ? opts.k : most;
     int status = eval_ask(&r->approximate, collection, &r->queries, &opts);
     r->has_approximate = status == EXIT_DONE && r->approximate.n_approximate > 0;
     if (status == EXIT_DONE && !r->has_approximate) {
