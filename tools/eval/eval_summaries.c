@@ -72,8 +72,8 @@ static void add_sample(const eval_run *run, const sample *s, sums *all)
         all->n_skipped++;
         return;
     }
-    eval_need(keval_spearman(s->relevance, s->cosines, n, &cosine_spearman) &&
-              keval_spearman(s->relevance, s->dots, n, &dot_spearman));
+    eval_need(keval_spearman(s->relevance, s->cosines, n, &cosine_spearman));
+    eval_need(keval_spearman(s->relevance, s->dots, n, &dot_spearman));
     all->n_used++;
     all->cosine_spearman += cosine_spearman;
     all->cosine_pearson += keval_pearson(s->relevance, s->cosines, n);
