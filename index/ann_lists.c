@@ -283,16 +283,12 @@ kith_status kidx_ann_search_lists(const kidx_ann *ann, kbase_isa isa, kbase_pool
     size_t together = kidx_bounds_together(m, n_workers);
     together = together < MAX_VISITS / nprobe ? together : MAX_VISITS / nprobe + 1;
     together = together < MAX_QUERIES ? together : MAX_QUERIES;
+    const kidx_bounds all = { .isa = isa, .rows = rows, .vectors = queries,
+                              .n_queries = n_queries, .m = m, .n_workers = n_workers,
+                              .hits = hits, .counts = counts };
     for (size_t q = 0; q < n_queries; q += together) {
         list_search s = { .ann = ann, .nprobe = nprobe };
-        s.bounds.isa = isa;
-        s.bounds.rows = rows;
-        s.bounds.vectors = queries + q * ann->dim;
-        s.bounds.n_queries = n_queries - q < together ? n_queries - q : together;
-        s.bounds.m = m;
-        s.bounds.n_workers = n_workers;
-        s.bounds.hits = hits + q * m;
-        s.bounds.counts = counts + q;
+        kidx_bounds_part(&all, q, together, &s.bounds);
         kith_status status = search_pass(&s, pool, err);
         if (status != KITH_OK) {
             return status;

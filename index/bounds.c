@@ -66,6 +66,20 @@ static bool allocate(kidx_bounds *b)
     return good;
 }
 
+void kidx_bounds_part(const kidx_bounds *all, size_t first, size_t at_most,
+                      kidx_bounds *part)
+{
+    const size_t left = all->n_queries - first;
+    part->isa = all->isa;
+    part->rows = all->rows;
+    part->vectors = all->vectors + first * all->rows->dim;
+    part->n_queries = left < at_most ? left : at_most;
+    part->m = all->m;
+    part->n_workers = all->n_workers;
+    part->hits = all->hits + first * all->m;
+    part->counts = all->counts + first;
+}
+
 kith_status kidx_bounds_begin(kidx_bounds *b, kbase_pool *pool, kith_error *err)
 {
     b->kernels = kidx_kernels_for(b->isa);

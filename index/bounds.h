@@ -61,6 +61,10 @@ typedef struct kidx_bounds {
 /* Queries that may be searched together, so that what is held of them stays bounded. */
 size_t kidx_bounds_together(size_t m, size_t n_workers);
 
+/* Set part to the queries of `all` from `first` on, at most so many. */
+void kidx_bounds_part(const kidx_bounds *all, size_t first, size_t at_most,
+                      kidx_bounds *part);
+
 /* Quantize the queries. kidx_bounds_end() is to be called even when this fails.
  * KITH_NOMEM. */
 kith_status kidx_bounds_begin(kidx_bounds *b, kbase_pool *pool, kith_error *err);

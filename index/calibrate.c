@@ -29,7 +29,6 @@ static const uint32_t measured_k[] = { 1, 10, 100 };
 #define DEPTH_QUERIES 200
 
 /* What the margin is taken from: the nearest rows among the candidates. */
-#define MARGIN_QUERIES 1000
 #define MARGIN_NEAREST 10
 #define MARGIN_NPROBE 128
 #define MARGIN_EXCEEDED 5000 /* by one in so many */
@@ -110,12 +109,13 @@ static size_t find_gaps(const calibration *c, size_t q, double *gaps)
     if (ann->ops->search(ann->index, 1, query, n, ids, estimates) != KITH_OK) {
         return 0;
     }
-    for (size_t i = 0; i < n && ids[i] >= 0; i++) {
-        uint64_t ordinal =
-            ann->ordinals != NULL ? ann->ordinals[ids[i]] : (uint64_t)ids[i];
+    for (size_t i = 0; i < n; i++) {
+        uint64_t ordinal;
         float score;
-        kidx_score(c->isa, c->rows, query, &ordinal, 1, &score);
-        kidx_best_push(&best, (kidx_hit){ i, score });
+        if (kidx_ann_is_live(ann, c->rows, ids[i], &ordinal)) {
+            kidx_score(c->isa, c->rows, query, &ordinal, 1, &score);
+            kidx_best_push(&best, (kidx_hit){ i, score });
+        }
     }
     for (size_t i = 0; i < best.n; i++) {
         gaps[i] = (double)estimates[best.n - 1] - (double)estimates[nearest[i].ordinal];
@@ -134,15 +134,14 @@ static int compare_doubles(const void *a, const void *b)
 static kith_status find_margin(calibration *c, kith_error *err)
 {
     kidx_ann *ann = c->ann;
-    size_t n = c->n < MARGIN_QUERIES ? c->n : MARGIN_QUERIES;
-    double *gaps = kbase_calloc(n * MARGIN_NEAREST, sizeof(*gaps));
+    double *gaps = kbase_calloc(c->n * MARGIN_NEAREST, sizeof(*gaps));
     if (gaps == NULL) {
-        return kbase_fail_memory(err, n * MARGIN_NEAREST * sizeof(*gaps));
+        return kbase_fail_memory(err, c->n * MARGIN_NEAREST * sizeof(*gaps));
     }
     ann->nprobe = ann->info.n_lists < MARGIN_NPROBE ? ann->info.n_lists : MARGIN_NPROBE;
     ann->ops->set_nprobe(ann->index, ann->nprobe);
     size_t n_gaps = 0;
-    for (size_t q = 0; q < n; q++) {
+    for (size_t q = 0; q < c->n; q++) {
         n_gaps += find_gaps(c, q, gaps + n_gaps);
     }
     qsort(gaps, n_gaps, sizeof(*gaps), compare_doubles);
@@ -341,6 +340,7 @@ static void store(const calibration *c)
 static kith_status calibrate(calibration *c, const uint64_t *drawn, size_t n, bool is_new,
                              kidx_progress progress, void *context, kith_error *err)
 {
+    *c->table = (kidx_recall_table){ 0 };
     c->ordinals = kbase_calloc(n, sizeof(*c->ordinals));
     c->queries = kbase_alloc_aligned(n * c->rows->dim, sizeof(*c->queries));
     c->truth = kbase_calloc(n * N_K, sizeof(*c->truth));
@@ -382,9 +382,8 @@ kith_status kidx_ann_calibrate(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
                                size_t n, kidx_progress progress, void *context,
                                kith_error *err)
 {
-    kidx_recall_table *table = &ann->info.recall;
-    calibration c = { .ann = ann, .table = table, .isa = isa, .pool = pool, .rows = rows };
-    *table = (kidx_recall_table){ 0 };
+    calibration c = { .ann = ann, .table = &ann->info.recall, .isa = isa, .pool = pool,
+                      .rows = rows };
     return calibrate(&c, held_out, n, true, progress, context, err);
 }
 
@@ -411,7 +410,6 @@ kith_status kidx_ann_measure(kidx_ann *ann, kbase_isa isa, kbase_pool *pool,
         i += !kidx_is_dead(rows, drawn[i]);
     }
     calibration c = { .ann = ann, .table = table, .isa = isa, .pool = pool, .rows = rows };
-    *table = (kidx_recall_table){ 0 };
     kith_status status = calibrate(&c, drawn, n, false, progress, context, err);
     free(drawn);
     return status;

@@ -44,7 +44,7 @@ static kith_status search_pass(codes_search *s, kbase_pool *pool, kith_error *er
     const size_t n_tasks =
         (size_t)((s->codes->covers + KIDX_CODES_BLOCK - 1) / KIDX_CODES_BLOCK);
     s->bounds.in_15_bits = s->bounds.n_queries < MIN_TILED;
-    s->bounds.n_workers = n_tasks > 1 ? kidx_n_workers(pool) : 1;
+    s->bounds.n_workers = n_tasks > 1 ? s->bounds.n_workers : 1;
     kith_status status = kidx_bounds_begin(&s->bounds, pool, err);
     if (status == KITH_OK) {
         kidx_run(n_tasks > 1 ? pool : NULL, n_tasks, pass_task, s);
@@ -68,17 +68,15 @@ kith_status kidx_codes_search(kidx_codes *codes, kbase_isa isa, kbase_pool *pool
     if (m == 0 || m > codes->covers / MAX_SHARE || codes->covers > rows->n_rows) {
         return kidx_scan_from(isa, pool, rows, 0, queries, n_queries, m, hits, counts, err);
     }
-    size_t together = kidx_bounds_together(m, kidx_n_workers(pool));
+    const size_t n_workers = kidx_n_workers(pool);
+    size_t together = kidx_bounds_together(m, n_workers);
     together = together > MAX_QUERIES ? MAX_QUERIES : together;
+    const kidx_bounds all = { .isa = isa, .rows = rows, .vectors = queries,
+                              .n_queries = n_queries, .m = m, .n_workers = n_workers,
+                              .hits = hits, .counts = counts };
     for (size_t q = 0; q < n_queries; q += together) {
         codes_search s = { .codes = codes };
-        s.bounds.isa = isa;
-        s.bounds.rows = rows;
-        s.bounds.vectors = queries + q * codes->dim;
-        s.bounds.n_queries = n_queries - q < together ? n_queries - q : together;
-        s.bounds.m = m;
-        s.bounds.hits = hits + q * m;
-        s.bounds.counts = counts + q;
+        kidx_bounds_part(&all, q, together, &s.bounds);
         kith_status status = search_pass(&s, pool, err);
         if (status != KITH_OK) {
             return status;

@@ -1,6 +1,6 @@
 /* encoder/: a tiny model of the class, made by the reference library (tests/golden), and
  * what strangers' files may hold. */
-#include "support.h"
+#include "encoder_fixture.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -13,51 +13,14 @@
 #endif
 
 #include "cpu.h"
-#include "encoder.h"
 #include "kmodel.h"
 #include "safetensors.h"
 
-#define TINY "tests/golden/tiny-model"
 #define TOLERANCE 2e-5
-
-static char *folder;
-static char *tiny; /* .kmodel */
-
-static int set_up(void **state)
-{
-    (void)state;
-    kith_error error;
-    folder = make_temp_folder();
-    tiny = format("%s/tiny.kmodel", folder);
-    assert_ok(kenc_import(TINY, "tiny", tiny, NULL, &error));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_tree(folder);
-    free(tiny);
-    free(folder);
-    return 0;
-}
-
-static kenc_model *open_tiny_as(kith_precision precision, const char *cpu,
-                                unsigned n_threads)
-{
-    kith_error error;
-    kenc_model *model = NULL;
-    kith_model_opts opts = KITH_MODEL_OPTS_INIT;
-    opts.precision = precision;
-    opts.cpu = cpu;
-    opts.n_threads = n_threads;
-    assert_ok(kenc_model_open(tiny, &opts, &model, &error));
-    return model;
-}
 
 static kenc_model *open_tiny(const char *cpu, unsigned n_threads)
 {
-    return open_tiny_as(KITH_PRECISION_FP32, cpu, n_threads);
+    return open_as(tiny, KITH_PRECISION_FP32, cpu, n_threads);
 }
 
 /* The golden texts in vectors of one pooling, `batch` texts a call. */
@@ -141,7 +104,7 @@ static void give_the_same_bits(kith_precision precision)
     kith_error error;
     size_t n;
     golden_text *texts = read_golden_texts("tests/golden/tiny-texts.jsonl", &n);
-    kenc_model *model = open_tiny_as(precision, "portable", 1);
+    kenc_model *model = open_as(tiny, precision, "portable", 1);
     float *expected = encode_golden(model, texts, n, 1, KITH_POOLING_DEFAULT);
     kenc_model_close(model);
     for (int c = 0; c < KBASE_ISA_COUNT; c++) {
@@ -152,7 +115,7 @@ static void give_the_same_bits(kith_precision precision)
             continue;
         }
         for (unsigned threads = 1; threads <= 2; threads++) {
-            model = open_tiny_as(precision, cpu, threads);
+            model = open_as(tiny, precision, cpu, threads);
             for (size_t b = 0; b < 3; b++) {
                 float *vectors = encode_golden(model, texts, n, batches[b],
                                                KITH_POOLING_DEFAULT);
@@ -179,8 +142,8 @@ static void int8_is_near_to_fp32(void **state)
     (void)state;
     size_t n;
     golden_text *texts = read_golden_texts("tests/golden/tiny-texts.jsonl", &n);
-    kenc_model *exact = open_tiny_as(KITH_PRECISION_FP32, NULL, 1);
-    kenc_model *coarse = open_tiny_as(KITH_PRECISION_INT8, NULL, 1);
+    kenc_model *exact = open_as(tiny, KITH_PRECISION_FP32, NULL, 1);
+    kenc_model *coarse = open_as(tiny, KITH_PRECISION_INT8, NULL, 1);
     float *a = encode_golden(exact, texts, n, n, KITH_POOLING_DEFAULT);
     float *b = encode_golden(coarse, texts, n, n, KITH_POOLING_DEFAULT);
     for (size_t i = 0; i < n; i++) {
@@ -437,33 +400,6 @@ static void header_lengths_are_checked(void **state)
 }
 
 /* Replace text in a file of a copy of the tiny model, then import the copy. */
-static kith_status import_altered(const char *name, const char *old, const char *new,
-                                  kith_error *error)
-{
-    char *copy = format("%s/altered", folder);
-    char *path = format("%s/%s", copy, name);
-    char *out = format("%s/altered.kmodel", folder);
-    copy_tree(TINY, copy);
-    if (old == NULL) {
-        assert_int_equal(unlink(path), 0);
-    } else {
-        char *content = read_file(path, NULL);
-        char *at = strstr(content, old);
-        assert_non_null(at);
-        char *altered = format("%.*s%s%s", (int)(at - content), content, new,
-                               at + strlen(old));
-        write_file(path, altered, strlen(altered));
-        free(altered);
-        free(content);
-    }
-    kith_status status = kenc_import(copy, "altered", out, NULL, error);
-    remove_tree(copy);
-    free(out);
-    free(path);
-    free(copy);
-    return status;
-}
-
 static void what_is_not_known_is_refused_by_name(void **state)
 {
     (void)state;
@@ -502,8 +438,8 @@ static void what_is_not_known_is_refused_by_name(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         kith_error error;
         print_message("# %s: %s\n", cases[i].file, cases[i].named);
-        assert_status(cases[i].expected, import_altered(cases[i].file, cases[i].old,
-                                                        cases[i].new, &error));
+        assert_status(cases[i].expected, import_altered(TINY, cases[i].file, cases[i].old,
+                                                        cases[i].new, NULL, &error));
         if (strstr(error.message, cases[i].named) == NULL) {
             print_error("case %zu: \"%s\" does not name %s\n", i, error.message,
                         cases[i].named);
@@ -551,5 +487,5 @@ int main(void)
         cmocka_unit_test(what_is_not_known_is_refused_by_name),
         cmocka_unit_test(names_and_options_are_checked),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_tiny, remove_folder);
 }

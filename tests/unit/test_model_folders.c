@@ -1,6 +1,6 @@
 /* encoder/: folders of models that are wrong, or that become something else, and files
  * whose head is strange. */
-#include "support.h"
+#include "encoder_fixture.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -9,61 +9,11 @@
 #include <unistd.h>
 
 #include "checksum.h"
-#include "encoder.h"
 #include "kmodel.h"
 
 #define DISTILBERT "tests/golden/tiny-distilbert"
 #define CROSS_ENCODER "tests/golden/tiny-cross-encoder"
 #define N_LABELS 3
-
-static char *folder;
-
-static int set_up(void **state)
-{
-    (void)state;
-    folder = make_temp_folder();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_tree(folder);
-    free(folder);
-    return 0;
-}
-
-/* Change a file of a copy of a model, then import that. old "": make the file. old
- * NULL: remove it. */
-static kith_status import_altered(const char *model, const char *name, const char *old,
-                                  const char *new, const kith_model_import_opts *opts,
-                                  kith_error *error)
-{
-    char *copy = format("%s/altered", folder);
-    char *path = format("%s/%s", copy, name);
-    char *out = format("%s/altered.kmodel", folder);
-    copy_tree(model, copy);
-    if (old == NULL) {
-        assert_int_equal(unlink(path), 0);
-    } else if (*old == '\0') {
-        write_file(path, new, strlen(new));
-    } else {
-        char *content = read_file(path, NULL);
-        char *at = strstr(content, old);
-        assert_non_null(at);
-        char *altered = format("%.*s%s%s", (int)(at - content), content, new,
-                               at + strlen(old));
-        write_file(path, altered, strlen(altered));
-        free(altered);
-        free(content);
-    }
-    kith_status status = kenc_import(copy, "altered", out, opts, error);
-    remove_tree(copy);
-    free(out);
-    free(path);
-    free(copy);
-    return status;
-}
 
 typedef struct alteration {
     const char *file, *old, *new;
@@ -255,7 +205,7 @@ static void what_a_cross_encoder_becomes(void **state)
 static void prompts_are_part_of_the_model(void **state)
 {
     (void)state;
-    static const char plain[] = "tests/golden/tiny-model";
+    static const char plain[] = TINY;
     kith_error error;
     kith_model_info info;
     char prints[5][33];
@@ -372,5 +322,5 @@ int main(void)
         cmocka_unit_test(a_pooling_without_prompts_is_accepted_without_one),
         cmocka_unit_test(strange_heads_are_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

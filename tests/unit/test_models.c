@@ -1,6 +1,6 @@
 /* encoder/: DistilBERT, Dense modules, prompts and cross-encoders, by two tiny models
  * and what the reference library makes of them (tests/golden). */
-#include "support.h"
+#include "encoder_fixture.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "cpu.h"
-#include "encoder.h"
 #include "kmodel.h"
 
 #define GOLDEN "tests/golden/"
@@ -19,43 +18,22 @@
 #define N_LABELS 3
 #define TOLERANCE 2e-5
 
-static char *folder;
 static char *encoder_path;
 static char *scorer_path;
 
 static int set_up(void **state)
 {
-    (void)state;
-    kith_error error;
-    folder = make_temp_folder();
-    encoder_path = format("%s/encoder.kmodel", folder);
-    scorer_path = format("%s/scorer.kmodel", folder);
-    assert_ok(kenc_import(DISTILBERT, "encoder", encoder_path, NULL, &error));
-    assert_ok(kenc_import(CROSS_ENCODER, "scorer", scorer_path, NULL, &error));
+    make_folder(state);
+    encoder_path = import_as(DISTILBERT, "encoder");
+    scorer_path = import_as(CROSS_ENCODER, "scorer");
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
-    remove_tree(folder);
     free(scorer_path);
     free(encoder_path);
-    free(folder);
-    return 0;
-}
-
-static kenc_model *open_as(const char *path, kith_precision precision, const char *cpu,
-                           unsigned n_threads)
-{
-    kith_error error;
-    kenc_model *model = NULL;
-    kith_model_opts opts = KITH_MODEL_OPTS_INIT;
-    opts.precision = precision;
-    opts.cpu = cpu;
-    opts.n_threads = n_threads;
-    assert_ok(kenc_model_open(path, &opts, &model, &error));
-    return model;
+    return remove_folder(state);
 }
 
 /* The golden texts and pairs. */

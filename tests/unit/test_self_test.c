@@ -1,5 +1,5 @@
 /* The self-test in a model file, and the list of kernels that it runs. */
-#include "support.h"
+#include "encoder_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,30 +7,7 @@
 
 #include "checksum.h"
 #include "cpu.h"
-#include "encoder.h"
 #include "kmodel.h"
-
-static char *folder;
-static char *tiny; /* .kmodel */
-
-static int set_up(void **state)
-{
-    (void)state;
-    kith_error error;
-    folder = make_temp_folder();
-    tiny = format("%s/tiny.kmodel", folder);
-    assert_ok(kenc_import("tests/golden/tiny-model", "tiny", tiny, NULL, &error));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_tree(folder);
-    free(tiny);
-    free(folder);
-    return 0;
-}
 
 /* What the self-test of the file finds; *verified is what kenc_model_verify() says. */
 static kith_status try_model(const char *path, const char *cpu,
@@ -39,12 +16,7 @@ static kith_status try_model(const char *path, const char *cpu,
                              kith_error *err)
 {
     kith_error error;
-    kenc_model *model = NULL;
-    kith_model_opts opts = KITH_MODEL_OPTS_INIT;
-    opts.precision = precision;
-    opts.cpu = cpu;
-    opts.n_threads = n_threads;
-    assert_ok(kenc_model_open(path, &opts, &model, &error));
+    kenc_model *model = open_as(path, precision, cpu, n_threads);
     *verified = kenc_model_verify(model, &error);
     kith_status status = kenc_model_test(model, result, err);
     kenc_model_close(model);
@@ -211,5 +183,5 @@ int main(void)
         cmocka_unit_test(another_vector_is_found),
         cmocka_unit_test(strange_sections_are_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_tiny, remove_folder);
 }

@@ -1,6 +1,6 @@
 /* Inside a sentence: the vectors of tokens and words, and averages of word embeddings, of a
  * tiny model (tests/golden). */
-#include "support.h"
+#include "encoder_fixture.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,49 +10,13 @@
 #endif
 
 #include "cpu.h"
-#include "encoder.h"
 #include "kmodel.h"
 #include "stopwords.h"
 
-#define TINY "tests/golden/tiny-model"
 #define TEXTS "tests/golden/tiny-texts.jsonl"
 #define DIM 48
 #define TOLERANCE 2e-5
 #define N_HIDDEN 8 /* texts of tiny-hidden.f32 */
-
-static char *folder;
-static char *tiny; /* .kmodel */
-
-static int set_up(void **state)
-{
-    (void)state;
-    kith_error error;
-    folder = make_temp_folder();
-    tiny = format("%s/tiny.kmodel", folder);
-    assert_ok(kenc_import(TINY, "tiny", tiny, NULL, &error));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_tree(folder);
-    free(tiny);
-    free(folder);
-    return 0;
-}
-
-static kenc_model *open_model(kith_precision precision, const char *cpu, unsigned n_threads)
-{
-    kith_error error;
-    kenc_model *model = NULL;
-    kith_model_opts opts = KITH_MODEL_OPTS_INIT;
-    opts.precision = precision;
-    opts.cpu = cpu;
-    opts.n_threads = n_threads;
-    assert_ok(kenc_model_open(tiny, &opts, &model, &error));
-    return model;
-}
 
 static kith_text text_of(const char *string)
 {
@@ -110,7 +74,7 @@ static void token_vectors_equal_the_reference(void **state)
     size_t n, n_bytes, n_rows = 0;
     golden_text *texts = read_golden_texts(TEXTS, &n);
     float *expected = (float *)(void *)read_file("tests/golden/tiny-hidden.f32", &n_bytes);
-    kenc_model *model = open_model(KITH_PRECISION_FP32, NULL, 2);
+    kenc_model *model = open_as(tiny, KITH_PRECISION_FP32, NULL, 2);
     kith_token_vectors *tokens = encode_golden(model, texts, n, n);
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(tokens[i].tokens.n_tokens, texts[i].n_ids);
@@ -138,7 +102,7 @@ static void token_vectors_are_what_is_pooled(void **state)
     golden_text *texts = read_golden_texts(TEXTS, &n);
     for (int precision = KITH_PRECISION_FP32; precision <= KITH_PRECISION_INT8;
          precision++) {
-        kenc_model *model = open_model((kith_precision)precision, NULL, 2);
+        kenc_model *model = open_as(tiny, (kith_precision)precision, NULL, 2);
         kith_token_vectors *tokens = encode_golden(model, texts, n, n);
         for (size_t i = 0; i < n; i++) {
             const kith_text text = { texts[i].text, texts[i].n_bytes };
@@ -165,7 +129,7 @@ static void token_vectors_are_what_is_pooled(void **state)
 static void give_the_same_bits(kith_precision precision, const golden_text *texts, size_t n)
 {
     static const size_t batches[] = { 1, 7, 64 };
-    kenc_model *model = open_model(precision, "portable", 1);
+    kenc_model *model = open_as(tiny, precision, "portable", 1);
     kith_token_vectors *expected = encode_golden(model, texts, n, 1);
     kenc_model_close(model);
     for (int c = 0; c < KBASE_ISA_COUNT; c++) {
@@ -176,7 +140,7 @@ static void give_the_same_bits(kith_precision precision, const golden_text *text
             continue;
         }
         for (size_t b = 0; b < 3; b++) {
-            model = open_model(precision, cpu, 1 + (unsigned)b % 2);
+            model = open_as(tiny, precision, cpu, 1 + (unsigned)b % 2);
             kith_token_vectors *tokens = encode_golden(model, texts, n, batches[b]);
             for (size_t i = 0; i < n; i++) {
                 assert_memory_equal(tokens[i].vectors, expected[i].vectors,
@@ -207,7 +171,7 @@ static void offsets_and_cuts_are_told(void **state)
     char dots[40];
     memset(dots, '.', sizeof(dots));
     const kith_text texts[] = { { "", 0 }, { "a river", 7 }, { dots, sizeof(dots) } };
-    kenc_model *model = open_model(KITH_PRECISION_FP32, NULL, 1);
+    kenc_model *model = open_as(tiny, KITH_PRECISION_FP32, NULL, 1);
     assert_ok(kenc_encode_tokens(model, texts, 3, tokens, &error));
     assert_int_equal(tokens[0].tokens.n_tokens, 2);
     assert_int_equal(tokens[1].tokens.n_tokens, 4);
@@ -248,7 +212,7 @@ static void expect_count(kenc_model *model, const char *text, const char *word,
 static void a_word_is_found_as_the_tokenizer_sees_it(void **state)
 {
     (void)state;
-    kenc_model *model = open_model(KITH_PRECISION_FP32, NULL, 1);
+    kenc_model *model = open_as(tiny, KITH_PRECISION_FP32, NULL, 1);
     expect_count(model, "The river and the River", "RIVER", 2, 0);
     expect_count(model, "the r\u00edver", "river", 1, 0);
     expect_count(model, "the river", "r\u00ccver", 1, 0);
@@ -277,7 +241,7 @@ static void a_word_is_the_mean_of_its_pieces(void **state)
     static const char text[] = "the bank, a b\u00e4nk";
     kith_error error;
     const kith_text in = text_of(text);
-    kenc_model *model = open_model(KITH_PRECISION_INT8, NULL, 1);
+    kenc_model *model = open_as(tiny, KITH_PRECISION_INT8, NULL, 1);
     kith_word_vectors word = encode_word(model, text, "bank");
     kith_token_vectors tokens;
     assert_ok(kenc_encode_tokens(model, &in, 1, &tokens, &error));
@@ -309,7 +273,7 @@ static void what_is_cut_of_a_word_does_not_count(void **state)
 {
     (void)state;
     char text[64];
-    kenc_model *model = open_model(KITH_PRECISION_FP32, NULL, 1);
+    kenc_model *model = open_as(tiny, KITH_PRECISION_FP32, NULL, 1);
     for (size_t dots = 24; dots < 34; dots++) {
         memset(text, '.', dots);
         memcpy(text + dots, "bank", 5);
@@ -330,7 +294,7 @@ static void many_texts_are_searched(void **state)
     kith_error error;
     kith_text texts[N];
     kith_word_vectors out[N];
-    kenc_model *model = open_model(KITH_PRECISION_FP32, NULL, 2);
+    kenc_model *model = open_as(tiny, KITH_PRECISION_FP32, NULL, 2);
     for (size_t i = 0; i < N; i++) {
         texts[i] = text_of(i % 3 == 0 ? "the sea" : i % 3 == 1 ? "a river" : "river, river");
     }
@@ -357,7 +321,7 @@ static void words_that_cannot_be_are_refused(void **state)
     const char *const words[] = { "", " \t", "\u0301", long_word };
     const kith_text text = text_of("a river");
     kith_word_vectors out;
-    kenc_model *model = open_model(KITH_PRECISION_FP32, NULL, 1);
+    kenc_model *model = open_as(tiny, KITH_PRECISION_FP32, NULL, 1);
     for (size_t i = 0; i < 4; i++) {
         assert_status(KITH_INVALID, kenc_encode_word(model, &text, 1, text_of(words[i]),
                                                      &out, &error));
@@ -376,7 +340,7 @@ static void averages_equal_the_reference(void **state)
     size_t n, n_bytes;
     golden_text *texts = read_golden_texts(TEXTS, &n);
     float *expected = (float *)(void *)read_file("tests/golden/tiny-static.f32", &n_bytes);
-    kenc_model *model = open_model(KITH_PRECISION_INT8, NULL, 1);
+    kenc_model *model = open_as(tiny, KITH_PRECISION_INT8, NULL, 1);
     kith_text *in = calloc(n, sizeof(*in));
     float *vectors = calloc(n * DIM, sizeof(*vectors));
     size_t *n_pieces = calloc(n, sizeof(*n_pieces));
@@ -411,7 +375,7 @@ static void stop_words_are_dropped(void **state)
         text_of("The kids play in the park."), text_of("Kids play park ."),
         text_of("THE th\u00e9 of, yourselves"), text_of("The the"), text_of(""),
     };
-    kenc_model *model = open_model(KITH_PRECISION_FP32, NULL, 1);
+    kenc_model *model = open_as(tiny, KITH_PRECISION_FP32, NULL, 1);
     assert_ok(kenc_encode_static(model, texts, 5, true, v, n_pieces, &error));
     assert_memory_equal(v, v + DIM, DIM * sizeof(float));
     assert_int_equal(n_pieces[0], n_pieces[1]);
@@ -435,7 +399,7 @@ static void the_hosts_float_settings_do_not_matter(void **state)
     kith_error error;
     float expected[DIM], vector[DIM];
     const kith_text text = text_of("the bank and the ships of a river");
-    kenc_model *model = open_model(KITH_PRECISION_FP32, NULL, 1);
+    kenc_model *model = open_as(tiny, KITH_PRECISION_FP32, NULL, 1);
     assert_ok(kenc_encode_static(model, &text, 1, false, expected, NULL, &error));
     kith_word_vectors usual = encode_word(model, text.data, "bank");
     const unsigned former = _mm_getcsr();
@@ -471,7 +435,7 @@ static void a_damaged_word_is_found(void **state)
     kith_token_vectors tokens[2];
     kith_word_vectors words[2];
     float vectors[2 * DIM];
-    kenc_model *model = open_model(KITH_PRECISION_FP32, NULL, 1);
+    kenc_model *model = open_as(tiny, KITH_PRECISION_FP32, NULL, 1);
     const kenc_vocabulary *vocabulary = &kenc_model_tokenizer(model)->vocabulary;
     const uint32_t id = kenc_vocabulary_find(vocabulary, "river", 5);
     data[header->sections[KENC_SECTION_WORDS].offset + id * 64 * sizeof(float)] ^= 1;
@@ -510,5 +474,5 @@ int main(void)
 #endif
         cmocka_unit_test(a_damaged_word_is_found),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_tiny, remove_folder);
 }
