@@ -35,6 +35,11 @@ kith_status kenc_encode(kenc_model *model, const kith_text *texts, size_t n_text
                         kith_pooling pooling, kith_prompt prompt, float *vectors,
                         uint32_t *n_dropped, kith_error *err);
 
+/* As kith_model_encode_tokenized(). */
+kith_status kenc_encode_tokenized(kenc_model *model, const kith_tokens *texts,
+                                  size_t n_texts, kith_pooling pooling, float *vectors,
+                                  kith_error *err);
+
 /* As kith_model_score(). */
 kith_status kenc_score(kenc_model *model, const kith_text_pair *pairs, size_t n_pairs,
                        bool logits, float *scores, uint32_t *n_dropped,

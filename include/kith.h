@@ -307,11 +307,12 @@ typedef struct kith_score_opts {
  * pairs      [in] n_pairs pairs
  * opts       [in, may be NULL]
  * scores     [out] n_pairs x n_labels floats, row after row, caller-owned: logits, or
- * with has_sigmoid numbers from 0 to 1 n_dropped  [out, may be NULL] n_pairs numbers:
- * tokens of both that were cut Returns KITH_OK; KITH_INVALID (no cross-encoder:
- * n_labels is 0); KITH_CORRUPT (the embedding of a word); KITH_NOMEM. The same pair and
- * model give the same bits, as with vectors. Thread-safe: yes; calls on one model wait
- * for each other. Cost: that of encoding as many tokens. */
+ *            with has_sigmoid numbers from 0 to 1
+ * n_dropped  [out, may be NULL] n_pairs numbers: tokens of both that were cut
+ * Returns KITH_OK; KITH_INVALID (no cross-encoder: n_labels is 0); KITH_CORRUPT (the
+ * embedding of a word); KITH_NOMEM. The same pair and model give the same bits, as with
+ * vectors. Thread-safe: yes; calls on one model wait for each other. Cost: that of
+ * encoding as many tokens. */
 kith_status kith_model_score(kith_model *model, const kith_text_pair *pairs,
                              size_t n_pairs, const kith_score_opts *opts, float *scores,
                              uint32_t *n_dropped, kith_error *err);
@@ -335,6 +336,20 @@ kith_status kith_model_tokenize(const kith_model *model, kith_text text, bool tr
 
 /* Release what kith_model_tokenize() filled in. NULL is a no-op. */
 void kith_tokens_free(kith_tokens *tokens);
+
+/* Encode texts that are split already.
+ *
+ * texts    [in] n_texts of them; only ids and n_tokens are looked at. What
+ *          kith_model_tokenize() gave, truncated, gets the vectors of kith_model_encode(), bit
+ *          for bit. Nothing is added to other ids: [CLS] and [SEP] are to be among them.
+ * opts     [in, may be NULL] prompt must be KITH_PROMPT_NONE
+ * vectors  [out] n_texts x dim floats, row after row, caller-owned
+ * Returns as kith_model_encode(); KITH_INVALID also for a text of no token or of more than
+ * max_tokens, and for an id out of the vocabulary. Thread-safe: yes; calls on one model
+ * wait for each other. */
+kith_status kith_model_encode_tokenized(kith_model *model, const kith_tokens *texts,
+                                        size_t n_texts, const kith_encode_opts *opts,
+                                        float *vectors, kith_error *err);
 
 /* The spelling of a token, such as "##ing"; not NUL-terminated. An id out of range gives
  * an empty text. The bytes live as long as the model. Thread-safe: yes. */

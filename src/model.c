@@ -92,6 +92,21 @@ kith_status kith_model_encode(kith_model *model, const kith_text *texts, size_t 
                                            n_dropped, err);
 }
 
+kith_status kith_model_encode_tokenized(kith_model *model, const kith_tokens *texts,
+                                        size_t n_texts, const kith_encode_opts *opts,
+                                        float *vectors, kith_error *err)
+{
+    kith_encode_opts complete = KITH_ENCODE_OPTS_INIT;
+    kith_status status = kith_take_opts(&complete, sizeof(complete), opts,
+                                        "kith_encode_opts", err);
+    if (status == KITH_OK && complete.prompt != KITH_PROMPT_NONE) {
+        return kbase_fail(err, KITH_INVALID, "a prompt cannot be put before tokens");
+    }
+    return status != KITH_OK ? status
+                             : kenc_encode_tokenized(model->encoder, texts, n_texts,
+                                                     complete.pooling, vectors, err);
+}
+
 kith_status kith_model_score(kith_model *model, const kith_text_pair *pairs,
                              size_t n_pairs, const kith_score_opts *opts, float *scores,
                              uint32_t *n_dropped, kith_error *err)

@@ -163,6 +163,41 @@ static void every_kernel_batch_and_thread_gives_the_same_bits(void **state)
     free_golden_texts(texts, n);
 }
 
+/* What is split beforehand gets the vectors of its text; other ids are looked at first. */
+static void tokens_are_encoded_as_their_text(void **state)
+{
+    (void)state;
+    kith_error error;
+    float expected[2 * DIM];
+    float vectors[2 * DIM];
+    const kith_text texts[] = { text_of("A cat sat on the mat."), text_of("") };
+    kenc_model *model = open_as(tiny, KITH_PRECISION_INT8, NULL, 1);
+    kith_token_vectors split[2];
+    assert_ok(kenc_encode(model, texts, 2, KITH_POOLING_DEFAULT, KITH_PROMPT_NONE,
+                          expected, NULL, &error));
+    assert_ok(kenc_encode_tokens(model, texts, 2, split, &error));
+    kith_tokens tokens[] = { split[0].tokens, split[1].tokens };
+    assert_ok(kenc_encode_tokenized(model, tokens, 2, KITH_POOLING_DEFAULT, vectors,
+                                    &error));
+    assert_memory_equal(vectors, expected, sizeof(expected));
+
+    uint32_t unknown = 1u << 20;
+    const kith_tokens none = { .n_tokens = 0 };
+    const kith_tokens outside = { .n_tokens = 1, .ids = &unknown };
+    assert_status(KITH_INVALID, kenc_encode_tokenized(model, &none, 1, KITH_POOLING_DEFAULT,
+                                                      vectors, &error));
+    assert_status(KITH_INVALID, kenc_encode_tokenized(model, &outside, 1,
+                                                      KITH_POOLING_DEFAULT, vectors, &error));
+    uint32_t *many = calloc(100000, sizeof(*many));
+    const kith_tokens long_one = { .n_tokens = 100000, .ids = many };
+    assert_status(KITH_INVALID, kenc_encode_tokenized(model, &long_one, 1,
+                                                      KITH_POOLING_DEFAULT, vectors, &error));
+    free(many);
+    kenc_token_vectors_free(&split[0]);
+    kenc_token_vectors_free(&split[1]);
+    kenc_model_close(model);
+}
+
 static void offsets_and_cuts_are_told(void **state)
 {
     (void)state;
@@ -461,6 +496,7 @@ int main(void)
         cmocka_unit_test(token_vectors_equal_the_reference),
         cmocka_unit_test(token_vectors_are_what_is_pooled),
         cmocka_unit_test(every_kernel_batch_and_thread_gives_the_same_bits),
+        cmocka_unit_test(tokens_are_encoded_as_their_text),
         cmocka_unit_test(offsets_and_cuts_are_told),
         cmocka_unit_test(a_word_is_found_as_the_tokenizer_sees_it),
         cmocka_unit_test(a_word_is_the_mean_of_its_pieces),
