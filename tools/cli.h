@@ -66,6 +66,7 @@ int cmd_model(int argc, char **argv);
 int cmd_pairs(int argc, char **argv);
 int cmd_reembed(int argc, char **argv);
 int cmd_search(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_tokens(int argc, char **argv);

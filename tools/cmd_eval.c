@@ -50,6 +50,9 @@ static int check_run(const usage *use, const eval_options *o)
     if (o->qrels == NULL) {
         return usage_error(use, "--run needs --qrels FILE");
     }
+    if (o->runs.n_given > 2) {
+        return usage_error(use, "--run compares two runs at most");
+    }
     return o->save_run != NULL || o->model.name != NULL
                ? usage_error(use, "--run does not go with --save-run and --model")
                : GO_ON;

@@ -30,41 +30,6 @@ static void show_record(buffer *out, const kith_records *records)
     }
 }
 
-static void put_passage(buffer *out, const kith_record *record)
-{
-    put_open(out, '{');
-    put_key(out, "passage");
-    put_count(out, record->passage);
-    put_key(out, "text");
-    put_text(out, record->text);
-    show_put_span(out, record);
-    put_close(out, '}');
-}
-
-static void put_record(buffer *out, const kith_records *records, bool is_versioned)
-{
-    size_t n_passages = kith_records_count(records);
-    kith_record whole = *kith_records_at(records, 0);
-    const kith_record *last = kith_records_at(records, n_passages - 1);
-    whole.byte[1] = last->byte[1];
-    whole.line[1] = last->line[1];
-    put_open(out, '{');
-    if (is_versioned) {
-        put_key(out, "v");
-        put_count(out, 1);
-    }
-    put_key(out, "id");
-    put_text(out, whole.id);
-    show_put_origin(out, &whole);
-    put_key(out, "passages");
-    put_open(out, '[');
-    for (size_t i = 0; i < n_passages; i++) {
-        put_passage(out, kith_records_at(records, i));
-    }
-    put_close(out, ']');
-    put_close(out, '}');
-}
-
 static int get_one(kith_collection *collection, const char *written, get_format format,
                    bool is_first, buffer *out)
 {
@@ -83,7 +48,7 @@ static int get_one(kith_collection *collection, const char *written, get_format 
         buffer_string(out, is_first ? "" : "\n");
         show_record(out, records);
     } else {
-        put_record(out, records, format == GET_JSONL);
+        show_put_record(out, records, format == GET_JSONL);
         buffer_string(out, format == GET_JSONL ? "\n" : "");
     }
     kith_records_free(records);

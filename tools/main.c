@@ -33,6 +33,7 @@ static const command commands[] = {
     { "reembed", cmd_reembed, "encode all records again into a new collection" },
     { "rerank", cmd_rerank, "order texts by a cross-encoder" },
     { "eval", cmd_eval, "measure how good a search, a run or a model is" },
+    { "serve", cmd_serve, "answer over HTTP, with a page to try it" },
     { "encode", cmd_encode, "turn texts into vectors" },
     { "compare", cmd_compare, "print how similar sentences are" },
     { "tokens", cmd_tokens, "show the word pieces of a text" },

@@ -20,7 +20,7 @@ typedef enum option_kind {
     OPTION_CHOICE  /* one of the words in value, "a|b|c"; gives its place */
 } option_kind;
 
-#define MAX_OPTION_TEXTS 2
+#define MAX_OPTION_TEXTS 8
 
 typedef struct option_texts {
     const char *given[MAX_OPTION_TEXTS];

@@ -85,7 +85,7 @@ static void put_query(buffer *out, const show_query *query)
     }
 }
 
-void show_put_answer(buffer *out, const show_query *query, const kith_answer *answer)
+void show_open_answer(buffer *out, const show_query *query, const kith_answer *answer)
 {
     put_query(out, query);
     put_key(out, "exact");
@@ -104,6 +104,10 @@ void show_put_answer(buffer *out, const show_query *query, const kith_answer *an
         put_key(out, "plan");
         put_text(out, text_of(answer->plan));
     }
+}
+
+void show_close_answer(buffer *out, const show_query *query, const kith_answer *answer)
+{
     put_key(out, "hits");
     put_open(out, '[');
     for (size_t i = 0; i < answer->n_hits; i++) {
@@ -113,6 +117,12 @@ void show_put_answer(buffer *out, const show_query *query, const kith_answer *an
     put_close(out, ']');
     put_close(out, '}');
     buffer_byte(out, '\n');
+}
+
+void show_put_answer(buffer *out, const show_query *query, const kith_answer *answer)
+{
+    show_open_answer(out, query, answer);
+    show_close_answer(out, query, answer);
 }
 
 void show_put_refusal(buffer *out, const show_query *query, const char *reason)
@@ -129,6 +139,41 @@ void show_put_refusal(buffer *out, const show_query *query, const char *reason)
     put_close(out, ']');
     put_close(out, '}');
     buffer_byte(out, '\n');
+}
+
+static void put_passage(buffer *out, const kith_record *record)
+{
+    put_open(out, '{');
+    put_key(out, "passage");
+    put_count(out, record->passage);
+    put_key(out, "text");
+    put_text(out, record->text);
+    show_put_span(out, record);
+    put_close(out, '}');
+}
+
+void show_put_record(buffer *out, const kith_records *records, bool is_versioned)
+{
+    size_t n_passages = kith_records_count(records);
+    kith_record whole = *kith_records_at(records, 0);
+    const kith_record *last = kith_records_at(records, n_passages - 1);
+    whole.byte[1] = last->byte[1];
+    whole.line[1] = last->line[1];
+    put_open(out, '{');
+    if (is_versioned) {
+        put_key(out, "v");
+        put_count(out, 1);
+    }
+    put_key(out, "id");
+    put_text(out, whole.id);
+    show_put_origin(out, &whole);
+    put_key(out, "passages");
+    put_open(out, '[');
+    for (size_t i = 0; i < n_passages; i++) {
+        put_passage(out, kith_records_at(records, i));
+    }
+    put_close(out, ']');
+    put_close(out, '}');
 }
 
 /* ------------------------------------------------------------------ TREC */

@@ -20,8 +20,14 @@ typedef struct show_query {
     const float *similarities; /* of the hits, whose scores are others; NULL: no others */
 } show_query;
 
+/* A record with all its passages; is_versioned: with the member "v". */
+void show_put_record(buffer *out, const kith_records *records, bool is_versioned);
+
 /* The contract's object, and a line feed. */
 void show_put_answer(buffer *out, const show_query *query, const kith_answer *answer);
+/* The same in two parts, for members of one's own before the hits. */
+void show_open_answer(buffer *out, const show_query *query, const kith_answer *answer);
+void show_close_answer(buffer *out, const show_query *query, const kith_answer *answer);
 /* The same for a query that was refused: "error" instead of the hits. */
 void show_put_refusal(buffer *out, const show_query *query, const char *reason);
 /* TREC's format for results. */

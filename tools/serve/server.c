@@ -1,0 +1,511 @@
+/* libmicrohttpd gives each connection a thread, in which a request is read, answered and
+ * written. The sockets are ours: it has one a daemon, and waits where there are too many
+ * connections, instead of saying so. */
+#include "server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "connections.h"
+#include "counters.h"
+#include "parameters.h"
+#include "routes.h"
+#include "text.h"
+
+#define MAX_HEAD_BYTES 8192
+#define MAX_BODIES_BYTES (64u << 20) /* of all requests together */
+#define STACK_BYTES (1u << 20)
+/* Seconds that a client has for each step. */
+#define FIRST_HEAD_SECONDS 5
+#define BODY_SECONDS 30
+#define REPLY_SECONDS 60
+#define IDLE_SECONDS 30
+/* Seconds in which what has begun is finished at the end. */
+#define DRAIN_SECONDS 10
+
+typedef struct server {
+    service *service;
+    const access_rules *rules;
+    struct MHD_Daemon *daemon;
+    _Atomic unsigned n_requests; /* that are being read or answered */
+    _Atomic size_t body_bytes; /* of all requests */
+    atomic_bool is_draining;
+} server;
+
+/* A request while it is under way. */
+typedef struct exchange {
+    request request;
+    char *uri; /* as it was sent */
+    const route *route;
+    route_function function;
+    connection *connection;
+    bool has_head; /* and is counted in server.n_requests */
+    bool is_too_large;
+    bool is_too_much;  /* for the server, together with others */
+    size_t body_bytes; /* in server.body_bytes */
+    bool is_refused;   /* before its body was read */
+} exchange;
+
+/* The headers that rules are about. */
+enum {
+    HEAD_HOST,
+    HEAD_ORIGIN,
+    HEAD_AUTHORIZATION,
+    HEAD_CONTENT_TYPE,
+    HEAD_CONTENT_LENGTH,
+    HEAD_TRANSFER_ENCODING,
+    N_HEAD
+};
+
+static const char *const head_names[N_HEAD] = { "Host",           "Origin",
+                                                "Authorization",  "Content-Type",
+                                                "Content-Length", "Transfer-Encoding" };
+
+typedef struct head {
+    const char *values[N_HEAD]; /* NULL: absent */
+    const char *twice;          /* the name of one that is there twice, or NULL */
+} head;
+
+/* ------------------------------------------------------------------ the head */
+
+static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind,
+                                   const char *name, const char *value)
+{
+    head *h = context;
+    (void)kind;
+    for (size_t i = 0; i < N_HEAD; i++) {
+        if (strcasecmp(name, head_names[i]) == 0) {
+            h->twice = h->values[i] != NULL ? head_names[i] : h->twice;
+            h->values[i] = value == NULL ? "" : value;
+        }
+    }
+    return MHD_YES;
+}
+
+static bool read_method(const char *name, http_method *method)
+{
+    static const struct {
+        const char *name;
+        http_method method;
+    } methods[] = { { "GET", METHOD_GET },
+                    { "HEAD", METHOD_GET }, /* libmicrohttpd leaves the body out */
+                    { "POST", METHOD_POST },
+                    { "PUT", METHOD_PUT },
+                    { "DELETE", METHOD_DELETE } };
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (strcmp(name, methods[i].name) == 0) {
+            *method = methods[i].method;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The kind of content, whatever parameters follow it. */
+static bool is_json(const char *content_type)
+{
+    static const char json[] = "application/json";
+    const size_t length = strlen(json);
+    return content_type != NULL && strncasecmp(content_type, json, length) == 0 &&
+           (content_type[length] == '\0' || strchr("; \t", content_type[length]) != NULL);
+}
+
+static bool fail_too_large(request *r)
+{
+    return request_fail(r, HTTP_TOO_LARGE, "too_large", "a body has %u bytes at most",
+                        MAX_BODY_BYTES);
+}
+
+static bool find_route(exchange *e, const char *method)
+{
+    request *r = &e->request;
+    kith_text place;
+    const char *question = strchr(e->uri, '?');
+    const kith_text path = { e->uri, question == NULL ? strlen(e->uri)
+                                                      : (size_t)(question - e->uri) };
+    r->query = text_of(question == NULL ? NULL : question + 1);
+    e->route = routes_find(path, &place);
+    if (e->route == NULL) {
+        return request_fail(r, HTTP_NOT_FOUND, "no_such_route",
+                            "there is no such route; GET /openapi.json lists them");
+    }
+    r->dify_error = e->route->dify_error;
+    if (!percent_decode(&r->place, place, false)) {
+        return request_refuse(r, "the path is not percent-encoded UTF-8");
+    }
+    if (read_method(method, &r->method)) {
+        e->function = route_method(e->route, r->method);
+    }
+    return e->function != NULL ||
+           request_fail(r, HTTP_METHOD_NOT_ALLOWED, "method_not_allowed",
+                        "this route does not take that method; the header Allow tells "
+                        "which it takes");
+}
+
+/* What a proxy before us might read otherwise than we do is refused: RFC 9112, 6.3. */
+static bool check_framing(exchange *e, const head *h, size_t n_head_bytes)
+{
+    request *r = &e->request;
+    const char *encoding = h->values[HEAD_TRANSFER_ENCODING];
+    if (n_head_bytes > MAX_HEAD_BYTES) {
+        return request_fail(r, HTTP_HEADERS_TOO_LARGE, "headers_too_large",
+                            "the request line and headers have %d bytes at most",
+                            MAX_HEAD_BYTES);
+    }
+    if (h->twice != NULL) {
+        return request_refuse(r, "the header %s is there twice", h->twice);
+    }
+    if (encoding != NULL &&
+        (h->values[HEAD_CONTENT_LENGTH] != NULL || strcasecmp(encoding, "chunked") != 0)) {
+        return request_refuse(r, "Transfer-Encoding is to be \"chunked\", and without "
+                                 "Content-Length");
+    }
+    return true;
+}
+
+static bool check_body(exchange *e, const head *h)
+{
+    request *r = &e->request;
+    const char *length = h->values[HEAD_CONTENT_LENGTH];
+    const bool has_body = r->method == METHOD_POST || r->method == METHOD_PUT;
+    if (has_body && !is_json(h->values[HEAD_CONTENT_TYPE])) {
+        return request_fail(r, HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",
+                            "the header \"Content-Type: application/json\" is needed");
+    }
+    return length == NULL || strtoull(length, NULL, 10) <= MAX_BODY_BYTES ||
+           fail_too_large(r);
+}
+
+/* Whether a request whose head is here may go on. */
+static bool check_head(const server *sv, exchange *e, const head *h, const char *method,
+                       size_t n_head_bytes)
+{
+    request *r = &e->request;
+    const bool is_routed = find_route(e, method);
+    const bool is_open = e->route != NULL && e->route->is_open;
+    return check_framing(e, h, n_head_bytes) &&
+           access_check(sv->rules, r, h->values[HEAD_HOST], h->values[HEAD_ORIGIN]) &&
+           (is_open || access_check_key(sv->rules, r, h->values[HEAD_AUTHORIZATION])) &&
+           is_routed && check_body(e, h);
+}
+
+/* ------------------------------------------------------------------ the reply */
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    MHD_add_response_header(response, name, value);
+}
+
+static void add_allow(struct MHD_Response *response, const route *to)
+{
+    char methods[64];
+    snprintf(methods, sizeof(methods), "%s%s%s%s", to->get != NULL ? ", GET, HEAD" : "",
+             to->post != NULL ? ", POST" : "", to->put != NULL ? ", PUT" : "",
+             to->delete != NULL ? ", DELETE" : "");
+    add_header(response, "Allow", methods + 2);
+}
+
+static void add_headers(const server *sv, const exchange *e, struct MHD_Response *response)
+{
+    const request *r = &e->request;
+    const bool is_page = r->content_type != NULL && strncmp(r->content_type, "text/html", 9) == 0;
+    add_header(response, "Content-Type",
+               r->content_type == NULL ? "application/json" : r->content_type);
+    add_header(response, "X-Content-Type-Options", "nosniff");
+    add_header(response, "Cache-Control", "no-store");
+    if (is_page) {
+        add_header(response, "Content-Security-Policy",
+                   "default-src 'none'; style-src 'unsafe-inline'; "
+                   "script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+                   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+        add_header(response, "Referrer-Policy", "no-referrer");
+    }
+    if (r->status == HTTP_METHOD_NOT_ALLOWED) {
+        add_allow(response, e->route);
+    }
+    if (r->status == HTTP_UNAUTHORIZED) {
+        add_header(response, "WWW-Authenticate", "Bearer");
+    }
+    if (r->status == HTTP_UNAVAILABLE) {
+        add_header(response, "Retry-After", "1");
+    }
+    if (sv->is_draining || (e->is_refused && r->method != METHOD_GET)) {
+        add_header(response, "Connection", "close");
+    }
+}
+
+static enum MHD_Result reply(const server *sv, exchange *e,
+                             struct MHD_Connection *mhd_connection)
+{
+    request *r = &e->request;
+    const double seconds = seconds_now() - r->began;
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        r->reply.size, r->reply.data, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        return MHD_NO;
+    }
+    r->reply = (buffer)BUFFER_EMPTY; /* the response's now */
+    add_headers(sv, e, response);
+    connections_allow(e->connection, REPLY_SECONDS);
+    counters_add_request(e->route, r->status, seconds);
+    /* The route, not the path: that may hold what someone asked for. */
+    message("%s %d %.1f ms", e->route == NULL ? "-" : e->route->name, r->status,
+            seconds * 1e3);
+    const enum MHD_Result result =
+        MHD_queue_response(mhd_connection, (unsigned)r->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static void work(const server *sv, exchange *e)
+{
+    request *r = &e->request;
+    if (e->is_too_large) {
+        fail_too_large(r);
+        return;
+    }
+    if (e->is_too_much) {
+        request_fail(r, HTTP_UNAVAILABLE, "busy",
+                     "other requests fill the memory for bodies; try again");
+        return;
+    }
+    if (r->method != METHOD_DELETE && !parameters_read(r)) {
+        return;
+    }
+    e->function(sv->service, r);
+    if (r->status == 0) {
+        r->status = HTTP_OK;
+    }
+}
+
+/* ------------------------------------------------------------------ libmicrohttpd */
+
+/* The request line is there. */
+static void *on_uri(void *context, const char *uri, struct MHD_Connection *mhd_connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd_connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    exchange *e = allocate(1, sizeof(*e));
+    (void)context;
+    *e = (exchange){ .request = REQUEST_EMPTY,
+                     .uri = copy_string(uri),
+                     .connection = info == NULL ? NULL : info->socket_context };
+    return e;
+}
+
+static void take_body(server *sv, exchange *e, const char *data, size_t n_bytes)
+{
+    buffer *body = &e->request.body;
+    if (e->is_too_large || e->is_too_much) {
+        return; /* the rest is read, and forgotten */
+    }
+    e->is_too_large = n_bytes > MAX_BODY_BYTES - body->size;
+    e->is_too_much = sv->body_bytes + n_bytes > MAX_BODIES_BYTES;
+    if (e->is_too_large || e->is_too_much) {
+        buffer_free(body);
+        return;
+    }
+    sv->body_bytes += n_bytes;
+    e->body_bytes += n_bytes;
+    buffer_append(body, data, n_bytes);
+}
+
+static enum MHD_Result begin(server *sv, exchange *e,
+                             struct MHD_Connection *mhd_connection, const char *method)
+{
+    head h = { .twice = NULL };
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+        mhd_connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    e->has_head = true;
+    sv->n_requests++;
+    e->request.began = seconds_now();
+    connections_allow(e->connection, BODY_SECONDS);
+    MHD_get_connection_values(mhd_connection, MHD_HEADER_KIND, take_header, &h);
+    if (check_head(sv, e, &h, method, info == NULL ? 0 : info->header_size)) {
+        return MHD_YES;
+    }
+    e->is_refused = true;
+    return reply(sv, e, mhd_connection);
+}
+
+/* Called when the head is there, for each part of the body, and at its end. */
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd_connection,
+                                  const char *url, const char *method,
+                                  const char *version, const char *upload_data,
+                                  size_t *upload_data_size, void **con_cls)
+{
+    server *sv = context;
+    exchange *e = *con_cls;
+    (void)url;
+    (void)version;
+    if (!e->has_head) {
+        return begin(sv, e, mhd_connection, method);
+    }
+    if (*upload_data_size > 0) {
+        take_body(sv, e, upload_data, *upload_data_size);
+        *upload_data_size = 0;
+        return MHD_YES;
+    }
+    e->request.began = seconds_now();
+    connections_allow(e->connection, 0);
+    work(sv, e);
+    return reply(sv, e, mhd_connection);
+}
+
+static void on_completed(void *context, struct MHD_Connection *mhd_connection,
+                         void **con_cls, enum MHD_RequestTerminationCode code)
+{
+    server *sv = context;
+    exchange *e = *con_cls;
+    (void)mhd_connection;
+    (void)code;
+    if (e == NULL) {
+        return;
+    }
+    connections_allow(e->connection, IDLE_SECONDS);
+    sv->n_requests -= e->has_head;
+    sv->body_bytes -= e->body_bytes;
+    request_free(&e->request);
+    free(e->uri);
+    free(e);
+    *con_cls = NULL;
+}
+
+static void on_connection(void *context, struct MHD_Connection *mhd_connection,
+                          void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    (void)context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+            mhd_connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *socket_context = connections_add(info->connect_fd, FIRST_HEAD_SECONDS);
+    } else {
+        connections_remove(*socket_context);
+    }
+}
+
+/* ------------------------------------------------------------------ the loop */
+
+/* Say so to a client that is one too many. */
+static void refuse(int fd)
+{
+    static const char busy[] =
+        "HTTP/1.1 503 Service Unavailable\r\n"
+        "Content-Type: application/json\r\n"
+        "Content-Length: 59\r\n"
+        "Retry-After: 1\r\n"
+        "Connection: close\r\n"
+        "\r\n"
+        "{\"code\":\"busy\",\"message\":\"too many connections; try again\"}";
+    char sent[MAX_HEAD_BYTES];
+    counters_add_refused();
+    /* What was sent is read, or closing would take the answer back. */
+    while (recv(fd, sent, sizeof(sent), MSG_DONTWAIT) > 0) {
+    }
+    if (send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+        shutdown(fd, SHUT_WR);
+        while (recv(fd, sent, sizeof(sent), MSG_DONTWAIT) > 0) {
+        }
+    }
+    close(fd);
+}
+
+static void accept_all(const server *sv, int listener)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    int fd;
+    while ((fd = accept4(listener, (struct sockaddr *)&address, &length,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        if (!connections_have_room()) {
+            refuse(fd);
+        } else {
+            MHD_add_connection(sv->daemon, fd, (struct sockaddr *)&address, length);
+        }
+        length = sizeof(address);
+    }
+    if (errno == EMFILE || errno == ENFILE) {
+        message("no more files can be opened: connections wait");
+        nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
+    }
+}
+
+static void accept_until_signal(const server *sv, const listeners *l,
+                                const sigset_t *waiting)
+{
+    struct pollfd polls[MAX_LISTENERS];
+    for (unsigned i = 0; i < l->n; i++) {
+        polls[i] = (struct pollfd){ .fd = l->fds[i], .events = POLLIN };
+    }
+    while (!signal_received()) {
+        const int n = ppoll(polls, l->n, &(struct timespec){ 1, 0 }, waiting);
+        connections_cut();
+        for (unsigned i = 0; i < l->n && n > 0; i++) {
+            if (polls[i].revents != 0) {
+                accept_all(sv, l->fds[i]);
+            }
+        }
+    }
+}
+
+static void drain(server *sv)
+{
+    const double end = seconds_now() + DRAIN_SECONDS;
+    sv->is_draining = true;
+    while (sv->n_requests > 0 && seconds_now() < end) {
+        connections_cut();
+        nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
+    }
+}
+
+static struct MHD_Daemon *start_daemon(server *sv)
+{
+    return MHD_start_daemon(
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+            MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
+        0, NULL, NULL, on_request, sv,
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, sv,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, sv,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, sv,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS + 8,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)2 * MAX_HEAD_BYTES,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
+        MHD_OPTION_END);
+}
+
+int server_run(service *s, listeners *l, const access_rules *rules)
+{
+    server sv = { .service = s, .rules = rules };
+    sigset_t blocked;
+    sigset_t before;
+    /* Signals end the wait of this thread, and nothing else. */
+    signals_handle(SIGNAL_ASKS);
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGINT);
+    sigaddset(&blocked, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    sv.daemon = start_daemon(&sv);
+    if (sv.daemon == NULL) {
+        message("the HTTP server cannot be started");
+        return EXIT_ENVIRONMENT;
+    }
+    accept_until_signal(&sv, l, &before);
+    listeners_close(l);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    drain(&sv);
+    MHD_stop_daemon(sv.daemon);
+    return EXIT_DONE;
+}
