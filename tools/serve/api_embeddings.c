@@ -104,6 +104,7 @@ static bool read_inputs(request *r, inputs *in)
     const json_t *given = parameter(r, "input");
     const bool is_one = json_is_string(given) ||
                         json_is_integer(json_array_get(given, 0));
+    const bool is_text = json_is_string(json_array_get(given, 0));
     const size_t n = is_one ? 1 : json_array_size(given);
     if (n == 0 || n > MAX_INPUTS) {
         return request_refuse(r, "\"input\" is to be a text, a list of token ids, or a "
@@ -113,7 +114,11 @@ static bool read_inputs(request *r, inputs *in)
     in->tokens = allocate(n, sizeof(in->tokens[0]));
     bool is_good = true;
     for (size_t i = 0; i < n && is_good; i++) {
-        is_good = add_input(r, in, is_one ? given : json_array_get(given, i));
+        const json_t *one = is_one ? given : json_array_get(given, i);
+        is_good = is_one || json_is_string(one) == is_text
+                      ? add_input(r, in, one)
+                      : request_refuse(r, "\"input\" is to hold texts or lists of token "
+                                          "ids, not both");
     }
     return is_good;
 }

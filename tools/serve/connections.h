@@ -7,15 +7,12 @@
 
 #define MAX_CONNECTIONS 256
 
-typedef struct connection connection;
-
-bool connections_have_room(void);
-/* fd: for cutting it off; it stays the caller's. NULL when memory is out. */
-connection *connections_add(int fd, double seconds);
-/* Before fd is closed. */
-void connections_remove(connection *c);
+/* A socket that stays the caller's. False when there are too many. */
+bool connections_add(int fd, double seconds);
+/* Before fd is closed, or by the thread that adds. One that is not there is a no-op. */
+void connections_remove(int fd);
 /* How long the next step may take; 0: any time. */
-void connections_allow(connection *c, double seconds);
+void connections_allow(int fd, double seconds);
 /* Cut off those whose time is over. */
 void connections_cut(void);
 

@@ -266,6 +266,9 @@ bool filter_of_retrieval(request *r, const json_t *condition, buffer *where)
         const json_t *one = json_array_get(conditions, i);
         const json_t *names = json_object_get(one, "name");
         const size_t n_names = json_is_array(names) ? json_array_size(names) : 1;
+        if (n_names == 0) {
+            return request_refuse(r, "a condition needs a \"name\"");
+        }
         for (size_t j = 0; j < n_names; j++) {
             buffer_string(where, n_put++ == 0 ? "(" : is_or ? ") OR (" : ") AND (");
             if (!put_condition(r, one, json_is_array(names) ? json_array_get(names, j) : names,

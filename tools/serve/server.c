@@ -19,10 +19,14 @@
 #include "connections.h"
 #include "counters.h"
 #include "parameters.h"
+#include "refusals.h"
 #include "routes.h"
 #include "text.h"
 
 #define MAX_HEAD_BYTES 8192
+/* For the head of a request and of its reply; well above MAX_HEAD_BYTES, since a head that
+ * does not fit gets libmicrohttpd's own reply, or none. Untouched memory costs nothing. */
+#define POOL_BYTES (128u << 10)
 #define MAX_BODIES_BYTES (64u << 20) /* of all requests together */
 #define STACK_BYTES (1u << 20)
 /* Seconds that a client has for each step. */
@@ -48,12 +52,12 @@ typedef struct exchange {
     char *uri; /* as it was sent */
     const route *route;
     route_function function;
-    connection *connection;
+    int fd;
     bool has_head; /* and is counted in server.n_requests */
     bool is_too_large;
     bool is_too_much;  /* for the server, together with others */
     size_t body_bytes; /* in server.body_bytes */
-    bool is_refused;   /* before its body was read */
+    bool is_refused;   /* by its head; the body, if any, is not read */
 } exchange;
 
 /* The headers that rules are about. */
@@ -111,13 +115,19 @@ static bool read_method(const char *name, http_method *method)
     return false;
 }
 
-/* The kind of content, whatever parameters follow it. */
+/* application/json, in UTF-8 where it says so. */
 static bool is_json(const char *content_type)
 {
     static const char json[] = "application/json";
-    const size_t length = strlen(json);
-    return content_type != NULL && strncasecmp(content_type, json, length) == 0 &&
-           (content_type[length] == '\0' || strchr("; \t", content_type[length]) != NULL);
+    if (content_type == NULL || strncasecmp(content_type, json, strlen(json)) != 0) {
+        return false;
+    }
+    const char *rest = content_type + strlen(json);
+    rest += strspn(rest, "; \t");
+    return rest == content_type + strlen(json)
+               ? *rest == '\0'
+               : *rest == '\0' || strcasecmp(rest, "charset=utf-8") == 0 ||
+                     strcasecmp(rest, "charset=\"utf-8\"") == 0;
 }
 
 static bool fail_too_large(request *r)
@@ -177,13 +187,20 @@ static bool check_body(exchange *e, const head *h)
 {
     request *r = &e->request;
     const char *length = h->values[HEAD_CONTENT_LENGTH];
-    const bool has_body = r->method == METHOD_POST || r->method == METHOD_PUT;
-    if (has_body && !is_json(h->values[HEAD_CONTENT_TYPE])) {
+    const bool needs_json = r->method == METHOD_POST || r->method == METHOD_PUT;
+    if (needs_json && !is_json(h->values[HEAD_CONTENT_TYPE])) {
         return request_fail(r, HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",
                             "the header \"Content-Type: application/json\" is needed");
     }
     return length == NULL || strtoull(length, NULL, 10) <= MAX_BODY_BYTES ||
            fail_too_large(r);
+}
+
+static bool has_body(const head *h)
+{
+    const char *length = h->values[HEAD_CONTENT_LENGTH];
+    return h->values[HEAD_TRANSFER_ENCODING] != NULL ||
+           (length != NULL && strcmp(length, "0") != 0);
 }
 
 /* Whether a request whose head is here may go on. */
@@ -239,7 +256,7 @@ static void add_headers(const server *sv, const exchange *e, struct MHD_Response
     if (r->status == HTTP_UNAVAILABLE) {
         add_header(response, "Retry-After", "1");
     }
-    if (sv->is_draining || (e->is_refused && r->method != METHOD_GET)) {
+    if (sv->is_draining) {
         add_header(response, "Connection", "close");
     }
 }
@@ -256,7 +273,7 @@ static enum MHD_Result reply(const server *sv, exchange *e,
     }
     r->reply = (buffer)BUFFER_EMPTY; /* the response's now */
     add_headers(sv, e, response);
-    connections_allow(e->connection, REPLY_SECONDS);
+    connections_allow(e->fd, REPLY_SECONDS);
     counters_add_request(e->route, r->status, seconds);
     /* The route, not the path: that may hold what someone asked for. */
     message("%s %d %.1f ms", e->route == NULL ? "-" : e->route->name, r->status,
@@ -290,16 +307,21 @@ static void work(const server *sv, exchange *e)
 
 /* ------------------------------------------------------------------ libmicrohttpd */
 
+static int fd_of(struct MHD_Connection *mhd_connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd_connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info == NULL ? -1 : info->connect_fd;
+}
+
 /* The request line is there. */
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *mhd_connection)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(mhd_connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     exchange *e = allocate(1, sizeof(*e));
     (void)context;
     *e = (exchange){ .request = REQUEST_EMPTY,
                      .uri = copy_string(uri),
-                     .connection = info == NULL ? NULL : info->socket_context };
+                     .fd = fd_of(mhd_connection) };
     return e;
 }
 
@@ -329,13 +351,14 @@ static enum MHD_Result begin(server *sv, exchange *e,
     e->has_head = true;
     sv->n_requests++;
     e->request.began = seconds_now();
-    connections_allow(e->connection, BODY_SECONDS);
+    connections_allow(e->fd, BODY_SECONDS);
     MHD_get_connection_values(mhd_connection, MHD_HEADER_KIND, take_header, &h);
     if (check_head(sv, e, &h, method, info == NULL ? 0 : info->header_size)) {
         return MHD_YES;
     }
     e->is_refused = true;
-    return reply(sv, e, mhd_connection);
+    /* A reply before the end of the request closes the connection. */
+    return has_body(&h) ? reply(sv, e, mhd_connection) : MHD_YES;
 }
 
 /* Called when the head is there, for each part of the body, and at its end. */
@@ -357,8 +380,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd_conn
         return MHD_YES;
     }
     e->request.began = seconds_now();
-    connections_allow(e->connection, 0);
-    work(sv, e);
+    connections_allow(e->fd, 0);
+    if (!e->is_refused) {
+        work(sv, e);
+    }
     return reply(sv, e, mhd_connection);
 }
 
@@ -372,7 +397,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd_connection,
     if (e == NULL) {
         return;
     }
-    connections_allow(e->connection, IDLE_SECONDS);
+    connections_allow(e->fd, IDLE_SECONDS);
     sv->n_requests -= e->has_head;
     sv->body_bytes -= e->body_bytes;
     request_free(&e->request);
@@ -386,52 +411,27 @@ static void on_connection(void *context, struct MHD_Connection *mhd_connection,
                           enum MHD_ConnectionNotificationCode code)
 {
     (void)context;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-            mhd_connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *socket_context = connections_add(info->connect_fd, FIRST_HEAD_SECONDS);
-    } else {
-        connections_remove(*socket_context);
+    (void)socket_context;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        connections_remove(fd_of(mhd_connection)); /* it is closed after this */
     }
 }
 
 /* ------------------------------------------------------------------ the loop */
 
-/* Say so to a client that is one too many. */
-static void refuse(int fd)
-{
-    static const char busy[] =
-        "HTTP/1.1 503 Service Unavailable\r\n"
-        "Content-Type: application/json\r\n"
-        "Content-Length: 59\r\n"
-        "Retry-After: 1\r\n"
-        "Connection: close\r\n"
-        "\r\n"
-        "{\"code\":\"busy\",\"message\":\"too many connections; try again\"}";
-    char sent[MAX_HEAD_BYTES];
-    counters_add_refused();
-    /* What was sent is read, or closing would take the answer back. */
-    while (recv(fd, sent, sizeof(sent), MSG_DONTWAIT) > 0) {
-    }
-    if (send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
-        shutdown(fd, SHUT_WR);
-        while (recv(fd, sent, sizeof(sent), MSG_DONTWAIT) > 0) {
-        }
-    }
-    close(fd);
-}
-
-static void accept_all(const server *sv, int listener)
+/* Take every connection that waits, as far as there is room. */
+static void accept_all(const server *sv, int listener, refusals *refused)
 {
     struct sockaddr_storage address;
     socklen_t length = sizeof(address);
     int fd;
     while ((fd = accept4(listener, (struct sockaddr *)&address, &length,
                          SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-        if (!connections_have_room()) {
-            refuse(fd);
-        } else {
-            MHD_add_connection(sv->daemon, fd, (struct sockaddr *)&address, length);
+        if (!connections_add(fd, FIRST_HEAD_SECONDS)) {
+            refusals_add(refused, fd);
+        } else if (MHD_add_connection(sv->daemon, fd, (struct sockaddr *)&address,
+                                      length) != MHD_YES) {
+            connections_remove(fd); /* which libmicrohttpd has closed */
         }
         length = sizeof(address);
     }
@@ -444,19 +444,24 @@ static void accept_all(const server *sv, int listener)
 static void accept_until_signal(const server *sv, const listeners *l,
                                 const sigset_t *waiting)
 {
+    const struct timespec second = { 1, 0 };
+    const struct timespec moment = { 0, 50000000 };
     struct pollfd polls[MAX_LISTENERS];
+    refusals refused = REFUSALS_EMPTY;
     for (unsigned i = 0; i < l->n; i++) {
         polls[i] = (struct pollfd){ .fd = l->fds[i], .events = POLLIN };
     }
     while (!signal_received()) {
-        const int n = ppoll(polls, l->n, &(struct timespec){ 1, 0 }, waiting);
+        const int n = ppoll(polls, l->n, refused.n > 0 ? &moment : &second, waiting);
         connections_cut();
         for (unsigned i = 0; i < l->n && n > 0; i++) {
             if (polls[i].revents != 0) {
-                accept_all(sv, l->fds[i]);
+                accept_all(sv, l->fds[i], &refused);
             }
         }
+        refusals_sweep(&refused);
     }
+    refusals_close(&refused);
 }
 
 static void drain(server *sv)
@@ -479,8 +484,7 @@ static struct MHD_Daemon *start_daemon(server *sv)
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, sv,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, sv,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS + 8,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)2 * MAX_HEAD_BYTES,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
         MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
         MHD_OPTION_END);
 }
