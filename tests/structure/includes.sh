@@ -25,7 +25,7 @@ offenders() {
 src_own() {
     find src -maxdepth 1 -name '*.h' -printf '%P\n' | paste -sd '|' | sed 's/\./\\./g'
 }
-echo 1..12
+echo 1..14
 check "src/base includes no other module" \
     "$(offenders "$(headers encoder)|$(headers index)|$(headers filter)|$(headers src/store)|$(src_own)" src/base)"
 check "encoder/ includes only src/base" \
@@ -48,6 +48,10 @@ check "LMDB is seen by src/store alone" \
     "$(grep -rnE --include='*.[ch]' '#include [<"]lmdb' . | grep -v '^\./src/store/\|^\./build')"
 check "utf8proc is seen by encoder/ alone" \
     "$(grep -rnE --include='*.[ch]' '#include [<"]utf8proc' . | grep -v '^\./encoder/\|^\./build')"
+check "HTTP is seen by tools/serve/server.c alone" \
+    "$(grep -rnE --include='*.[ch]' '#include [<"]microhttpd' . | grep -v '^\./tools/serve/server\.c\|^\./build')"
+check "tools/serve is seen by kith serve alone" \
+    "$(offenders "$(headers tools/serve)" src encoder index filter eval tools | grep -v '^tools/serve/\|^tools/cmd_serve\.c')"
 check "file names are unique" \
     "$(git ls-files -co --exclude-standard -- '*.[ch]' 2>/dev/null | grep -v '/kernels/' |
         sed 's,.*/,,' | sort | uniq -d)"
