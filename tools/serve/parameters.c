@@ -98,6 +98,7 @@ static bool check_size(request *r)
     const buffer *body = &r->body;
     size_t depth = 0;
     size_t n_values = 0;
+    size_t n_parts = 0;
     bool is_string = false;
     for (size_t i = 0; i < body->size; i++) {
         const char c = body->data[i];
@@ -110,11 +111,14 @@ static bool check_size(request *r)
         is_string = c == '"';
         depth += opens;
         depth -= (c == '}' || c == ']') && depth > 0;
+        n_parts += opens;
         n_values += opens || c == ',';
-        if (depth > MAX_JSON_DEPTH || n_values > MAX_JSON_VALUES) {
+        if (depth > MAX_JSON_DEPTH || n_values > MAX_JSON_VALUES ||
+            n_parts > MAX_JSON_PARTS) {
             return request_fail(r, HTTP_BAD_REQUEST, "invalid_json",
-                                "the JSON has more than %d levels or %d values",
-                                MAX_JSON_DEPTH, MAX_JSON_VALUES);
+                                "the JSON has more than %d levels, %d values, or %d "
+                                "objects and arrays",
+                                MAX_JSON_DEPTH, MAX_JSON_VALUES, MAX_JSON_PARTS);
         }
     }
     return true;

@@ -20,6 +20,7 @@ enum {
 #define MAX_BODY_BYTES (8u << 20)
 #define MAX_JSON_DEPTH 16
 #define MAX_JSON_VALUES 600000 /* 2,048 texts of 256 token ids, and some */
+#define MAX_JSON_PARTS 20000   /* of them objects and arrays */
 #define MAX_WORK_SECONDS 60.0 /* of one request */
 
 /* The statuses that routes and rules give. */

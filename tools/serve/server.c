@@ -4,6 +4,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <signal.h>
@@ -28,6 +29,8 @@
  * does not fit gets libmicrohttpd's own reply, or none. Untouched memory costs nothing. */
 #define POOL_BYTES (128u << 10)
 #define MAX_BODIES_BYTES (64u << 20) /* of all requests together */
+#define LARGE_BODY_BYTES (1u << 20)
+#define MAX_ARENAS 2 /* malloc() keeps memory for each, and would have one a thread */
 #define STACK_BYTES (1u << 20)
 /* Seconds that a client has for each step. */
 #define FIRST_HEAD_SECONDS 5
@@ -58,6 +61,7 @@ typedef struct exchange {
     bool is_too_much;  /* for the server, together with others */
     size_t body_bytes; /* in server.body_bytes */
     bool is_refused;   /* by its head; the body, if any, is not read */
+    bool closes;       /* the connection: where the next request begins is in doubt */
 } exchange;
 
 /* The headers that rules are about. */
@@ -167,6 +171,7 @@ static bool check_framing(exchange *e, const head *h, size_t n_head_bytes)
 {
     request *r = &e->request;
     const char *encoding = h->values[HEAD_TRANSFER_ENCODING];
+    e->closes = true;
     if (n_head_bytes > MAX_HEAD_BYTES) {
         return request_fail(r, HTTP_HEADERS_TOO_LARGE, "headers_too_large",
                             "the request line and headers have %d bytes at most",
@@ -180,6 +185,7 @@ static bool check_framing(exchange *e, const head *h, size_t n_head_bytes)
         return request_refuse(r, "Transfer-Encoding is to be \"chunked\", and without "
                                  "Content-Length");
     }
+    e->closes = false;
     return true;
 }
 
@@ -256,7 +262,7 @@ static void add_headers(const server *sv, const exchange *e, struct MHD_Response
     if (r->status == HTTP_UNAVAILABLE) {
         add_header(response, "Retry-After", "1");
     }
-    if (sv->is_draining) {
+    if (sv->is_draining || e->closes) {
         add_header(response, "Connection", "close");
     }
 }
@@ -358,7 +364,7 @@ static enum MHD_Result begin(server *sv, exchange *e,
     }
     e->is_refused = true;
     /* A reply before the end of the request closes the connection. */
-    return has_body(&h) ? reply(sv, e, mhd_connection) : MHD_YES;
+    return e->closes || has_body(&h) ? reply(sv, e, mhd_connection) : MHD_YES;
 }
 
 /* Called when the head is there, for each part of the body, and at its end. */
@@ -387,6 +393,14 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd_conn
     return reply(sv, e, mhd_connection);
 }
 
+/* Memory that large requests took goes back to the system. */
+static void give_back(const exchange *e)
+{
+    if (e->body_bytes >= LARGE_BODY_BYTES) {
+        malloc_trim(0);
+    }
+}
+
 static void on_completed(void *context, struct MHD_Connection *mhd_connection,
                          void **con_cls, enum MHD_RequestTerminationCode code)
 {
@@ -401,6 +415,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd_connection,
     sv->n_requests -= e->has_head;
     sv->body_bytes -= e->body_bytes;
     request_free(&e->request);
+    give_back(e);
     free(e->uri);
     free(e);
     *con_cls = NULL;
@@ -483,7 +498,7 @@ static struct MHD_Daemon *start_daemon(server *sv)
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, sv,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, sv,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, sv,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS + 8,
+        MHD_OPTION_CONNECTION_LIMIT, 4u * MAX_CONNECTIONS, /* never met: it hangs there */
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
         MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
         MHD_OPTION_END);
@@ -494,6 +509,7 @@ int server_run(service *s, listeners *l, const access_rules *rules)
     server sv = { .service = s, .rules = rules };
     sigset_t blocked;
     sigset_t before;
+    mallopt(M_ARENA_MAX, MAX_ARENAS);
     /* Signals end the wait of this thread, and nothing else. */
     signals_handle(SIGNAL_ASKS);
     signal(SIGPIPE, SIG_IGN);
