@@ -28,14 +28,18 @@ typedef struct serve_run {
 
 static int read_key(serve_run *run)
 {
-    const char *key = getenv("KITH_API_KEY");
+    static const char variable[] = "KITH_API_KEY";
+    const char *key = getenv(variable);
     if (run->key_file != NULL) {
         run->key = access_read_key(run->key_file);
         run->rules.key = run->key;
         return run->key == NULL ? EXIT_ENVIRONMENT : GO_ON;
     }
-    run->rules.key = key == NULL || key[0] == '\0' ? NULL : key;
-    return GO_ON;
+    if (key == NULL || key[0] == '\0') {
+        return GO_ON;
+    }
+    run->rules.key = key;
+    return access_check_new_key(variable, key) ? GO_ON : EXIT_ENVIRONMENT;
 }
 
 static int check_address(const usage *use, serve_run *run)

@@ -13,7 +13,7 @@ section() {
         <<<"$plain"
 }
 for command in index search pairs join dedupe cluster get list delete compact status \
-    verify import export reembed rerank eval encode compare tokens \
+    verify import export reembed rerank eval encode compare tokens serve \
     "model import" "model list" "model info" "model test"; do
     # shellcheck disable=SC2086
     run kith help $command
@@ -85,7 +85,7 @@ check "the page has examples of eval" test "$n_examples" -ge 5
 for status_number in 0 1 2 3 4 5 130; do
     check "the page has exit status $status_number" grep -qx ".B $status_number" "$page"
 done
-for variable in KITH_HOME KITH_CPU NO_COLOR OPENBLAS_CORETYPE; do
+for variable in KITH_HOME KITH_API_KEY KITH_CPU NO_COLOR OPENBLAS_CORETYPE; do
     check "the page has $variable" grep -q "$variable" "$page"
 done
 # Those of its tasks name files of the project, here and in docs/eval.md.

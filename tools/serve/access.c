@@ -14,6 +14,15 @@
 
 /* ------------------------------------------------------------------ the key */
 
+bool access_check_new_key(const char *where, const char *key)
+{
+    if (strlen(key) >= LEAST_KEY_BYTES) {
+        return true;
+    }
+    message("%s: an API key has at least %d characters", where, LEAST_KEY_BYTES);
+    return false;
+}
+
 char *access_read_key(const char *path)
 {
     char *line = NULL;
@@ -23,14 +32,13 @@ char *access_read_key(const char *path)
         report_errno(path, errno);
         return NULL;
     }
-    ssize_t n = getline(&line, &capacity, file);
-    fclose(file);
-    while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) {
-        line[--n] = '\0';
+    if (getline(&line, &capacity, file) < 0) {
+        free(line);
+        line = copy_string("");
     }
-    if (n < LEAST_KEY_BYTES || strlen(line) != (size_t)n) {
-        message("%s: the first line is to be an API key of at least %d characters", path,
-                LEAST_KEY_BYTES);
+    fclose(file);
+    line[strcspn(line, "\r\n")] = '\0';
+    if (!access_check_new_key(path, line)) {
         free(line);
         return NULL;
     }

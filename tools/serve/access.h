@@ -13,6 +13,8 @@ typedef struct access_rules {
                               * be Host, since a number cannot be rebound by DNS */
 } access_rules;
 
+/* Whether it is long enough; else that is reported. where: what it comes from. */
+bool access_check_new_key(const char *where, const char *key);
 /* Read the key from the first line of a file, for free(). NULL is reported. */
 char *access_read_key(const char *path);
 
