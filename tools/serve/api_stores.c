@@ -106,8 +106,9 @@ static void merge_answers(store_search *search)
     search->hits = allocate(search->n_queries * search->opts.k, sizeof(search->hits[0]));
     for (size_t i = 0; i < search->n_queries; i++) {
         const kith_answer *one = shared_answer_get(search->answers[i]);
-        memcpy(search->hits + n_all, one->hits, one->n_hits * sizeof(one->hits[0]));
-        n_all += one->n_hits;
+        for (size_t j = 0; j < one->n_hits; j++) {
+            search->hits[n_all++] = one->hits[j];
+        }
     }
     if (search->n_queries > 1) {
         qsort(search->hits, n_all, sizeof(search->hits[0]), by_score);

@@ -37,7 +37,7 @@ bool percent_decode(buffer *out, kith_text part, bool plus_is_space)
         buffer_byte(out, c);
     }
     const size_t n_bytes = out->size - start;
-    return utf8_valid_bytes(out->data + start, n_bytes) == n_bytes;
+    return n_bytes == 0 || utf8_valid_bytes(out->data + start, n_bytes) == n_bytes;
 }
 
 /* The text up to the separator, which is taken off the rest with it. */
@@ -59,7 +59,7 @@ static bool add_pair(request *r, kith_text pair, json_t *parameters)
     const kith_text written = next_part(&pair, '=');
     if (!percent_decode(&name, written, true) || !percent_decode(&value, pair, true)) {
         request_refuse(r, "the query string is not percent-encoded UTF-8");
-    } else if (memchr(name.data, '\0', name.size) != NULL) {
+    } else if (name.size > 0 && memchr(name.data, '\0', name.size) != NULL) {
         request_refuse(r, "a name in the query string holds a NUL");
     } else {
         buffer_byte(&name, '\0');
