@@ -7,8 +7,6 @@
 #include "text.h"
 
 #define MAX_K 1000
-/* A server lives long: loading the approximate index pays. */
-#define N_EXPECTED 1000000
 
 typedef struct search_request {
     const served_collection *collection;
@@ -48,7 +46,6 @@ static bool read_search(service *s, request *r, search_request *search)
 {
     kith_search_opts *opts = &search->opts;
     *opts = (kith_search_opts)KITH_SEARCH_OPTS_INIT;
-    opts->n_expected = N_EXPECTED;
     search->collection = service_collection(s, r, parameter(r, "collection"));
     return search->collection != NULL &&
            parameter_count(r, "k", 1, MAX_K, &opts->k) &&

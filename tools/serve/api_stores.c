@@ -12,7 +12,6 @@
 #define MAX_QUERIES 16
 #define MAX_STORE_RESULTS 50
 #define MAX_TOP_K 1000
-#define N_EXPECTED 1000000 /* a server lives long: loading the approximate index pays */
 
 static void put_metadata(buffer *out, kith_text metadata)
 {
@@ -195,7 +194,6 @@ static bool has_model(request *r, const served_collection *collection)
 void api_vector_store_search(service *s, request *r)
 {
     store_search search = { .opts = KITH_SEARCH_OPTS_INIT };
-    search.opts.n_expected = N_EXPECTED;
     search.collection = service_collection_named(
         s, r, (kith_text){ r->place.data, r->place.size });
     if (search.collection != NULL && has_model(r, search.collection) &&
@@ -265,7 +263,6 @@ static void retrieve(service *s, request *r, const served_collection *collection
     kith_query query = { .text = text_of(NULL) };
     kith_search_opts opts = KITH_SEARCH_OPTS_INIT;
     const json_t *condition = parameter(r, "metadata_condition");
-    opts.n_expected = N_EXPECTED;
     if (!has_model(r, collection) || !parameter_needed_text(r, "query", &query.text) ||
         !read_setting(r, &opts) ||
         (condition != NULL && !filter_of_retrieval(r, condition, where))) {

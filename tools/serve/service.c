@@ -9,6 +9,8 @@
 
 /* Queries that are asked together. */
 #define BATCH_QUERIES 64
+/* A server lives long: loading the approximate index pays. */
+#define N_EXPECTED 1000000
 
 /* ------------------------------------------------------------------ encoding */
 
@@ -112,7 +114,7 @@ typedef struct search_job {
     gather_job job; /* first, as above */
     kith_collection *collection;
     kith_query query;
-    const kith_search_opts *opts;
+    kith_search_opts opts;
     shared_answer answer;
     kith_status status;
     kith_error err;
@@ -131,7 +133,7 @@ static bool searches_alike(const gather_job *a, const gather_job *b)
     const search_job *left = (const search_job *)a;
     const search_job *right = (const search_job *)b;
     return left->collection == right->collection &&
-           opts_are_equal(left->opts, right->opts);
+           opts_are_equal(&left->opts, &right->opts);
 }
 
 static kith_status search_for(gather_job *jobs, size_t n_jobs)
@@ -145,7 +147,7 @@ static kith_status search_for(gather_job *jobs, size_t n_jobs)
         queries[n++] = ((search_job *)j)->query;
         j = j->next;
     } while (n < n_jobs);
-    const kith_status status = kith_search(first->collection, queries, n_jobs, first->opts,
+    const kith_status status = kith_search(first->collection, queries, n_jobs, &first->opts,
                                            &results, &first->err);
     if (status != KITH_OK) {
         return status;
@@ -175,7 +177,8 @@ shared_answer *service_search(service *s, request *r, const served_collection *c
     search_job job = { .job.weight = 1,
                        .collection = collection->collection,
                        .query = *query,
-                       .opts = opts };
+                       .opts = *opts };
+    job.opts.n_expected = N_EXPECTED;
     gather_do(&s->searches, &job.job);
     if (job.status == KITH_NOT_FOUND && query->like.n_bytes > 0) {
         request_fail(r, HTTP_NOT_FOUND, "no_such_record", "there is no record of that id");

@@ -31,8 +31,8 @@ float *service_encode(service *s, request *r, const served_model *model,
 /* An answer that others may have been found with. */
 typedef struct shared_answer shared_answer;
 
-/* Search; NULL, and a reply, on failure. `where` in the options lives until the answer is
- * released. */
+/* Search; NULL, and a reply, on failure. How many queries are expected is not the caller's to
+ * say. */
 shared_answer *service_search(service *s, request *r, const served_collection *collection,
                               const kith_query *query, const kith_search_opts *opts);
 const kith_answer *shared_answer_get(const shared_answer *a);
