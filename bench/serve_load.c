@@ -6,7 +6,6 @@
  * for a connection: a server that stalls is charged for all that should have been asked
  * meanwhile. Prints one line of JSON; latencies are in milliseconds. */
 
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>

@@ -79,9 +79,12 @@ static int check_serve(const usage *use, serve_run *run)
 static int run_serve(serve_run *run, char **paths, size_t n_paths)
 {
     listeners l = LISTENERS_EMPTY;
+    server_hold_signals();
     int status = catalog_open(&run->service.catalog, paths, n_paths, &run->model,
                               run->is_writable);
-    service_init(&run->service);
+    if (status == EXIT_DONE) {
+        status = service_start(&run->service);
+    }
     if (status == EXIT_DONE) {
         status = listeners_open(&l, &run->listen);
     }
@@ -89,7 +92,7 @@ static int run_serve(serve_run *run, char **paths, size_t n_paths)
         status = server_run(&run->service, &l, &run->rules);
     }
     listeners_close(&l);
-    service_destroy(&run->service);
+    service_end(&run->service);
     return status;
 }
 

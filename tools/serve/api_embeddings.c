@@ -35,7 +35,7 @@ static bool add_text(request *r, inputs *in, kith_text text)
 {
     kith_error err;
     kith_tokens *tokens = &in->tokens[in->n];
-    if (kith_model_tokenize(in->model->model, text, true, tokens, &err) != KITH_OK) {
+    if (kith_model_tokenize(in->model->encoders[0], text, true, tokens, &err) != KITH_OK) {
         return request_fail_library(r, &err);
     }
     in->n_cut += tokens->n_dropped > 0;

@@ -75,20 +75,19 @@ static void answer(service *s, request *r, const search_request *search)
                                .text = search->query.text,
                                .like = search->query.like,
                                .explains = true };
-    shared_answer *shared = service_search(s, r, search->collection, &search->query,
-                                           &search->opts);
-    if (shared == NULL) {
+    service_answer found;
+    if (!service_search(s, r, search->collection, &search->query, &search->opts, &found)) {
         return;
     }
-    show_open_answer(out, &shown, shared_answer_get(shared));
+    show_open_answer(out, &shown, &found.answer);
     put_name(out, "collection", search->collection->name);
     put_name(out, "model", model == NULL ? NULL : model->info.name);
     put_name(out, "precision",
              model == NULL ? NULL : models_precision_name(model->info.precision));
     put_key(out, "milliseconds");
     put_real(out, 1e3 * (seconds_now() - r->began));
-    show_close_answer(out, &shown, shared_answer_get(shared));
-    shared_answer_release(shared);
+    show_close_answer(out, &shown, &found.answer);
+    service_release(&found);
 }
 
 void api_search(service *s, request *r)

@@ -151,11 +151,11 @@ void api_metrics(service *s, request *r)
     buffer *out = &r->reply;
     r->content_type = "text/plain; version=0.0.4; charset=utf-8";
     counters_put(out);
-    put_counter(out, "kith_encoded_texts_total", "Texts encoded for embeddings and compare.",
+    put_counter(out, "kith_encoded_texts_total", "Texts encoded, queries among them.",
                 s->n_encoded_texts);
     put_counter(out, "kith_encoded_tokens_total", "Their tokens.", s->n_encoded_tokens);
     put_counter(out, "kith_encode_batches_total", "Batches that they were encoded in.",
-                gather_batches(&s->encodings));
+                gather_batches(s->encodings));
     put_counter(out, "kith_search_batches_total", "Batches of searches.",
-                gather_batches(&s->searches));
+                gather_batches(s->searches));
 }

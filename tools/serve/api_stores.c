@@ -29,7 +29,7 @@ typedef struct store_search {
     buffer where;
     kith_text queries[MAX_QUERIES];
     size_t n_queries;
-    shared_answer *answers[MAX_QUERIES];
+    service_answer answers[MAX_QUERIES];
     kith_hit *hits; /* of all answers, best first, each record once */
     size_t n_hits;
 } store_search;
@@ -104,7 +104,7 @@ static void merge_answers(store_search *search)
     size_t n_all = 0;
     search->hits = allocate(search->n_queries * search->opts.k, sizeof(search->hits[0]));
     for (size_t i = 0; i < search->n_queries; i++) {
-        const kith_answer *one = shared_answer_get(search->answers[i]);
+        const kith_answer *one = &search->answers[i].answer;
         for (size_t j = 0; j < one->n_hits; j++) {
             search->hits[n_all++] = one->hits[j];
         }
@@ -176,9 +176,9 @@ static bool ask_all(service *s, request *r, store_search *search)
 {
     for (size_t i = 0; i < search->n_queries; i++) {
         const kith_query query = { .text = search->queries[i] };
-        search->answers[i] = service_search(s, r, search->collection, &query,
-                                            &search->opts);
-        if (search->answers[i] == NULL || !request_has_time(r)) {
+        if (!service_search(s, r, search->collection, &query, &search->opts,
+                            &search->answers[i]) ||
+            !request_has_time(r)) {
             return false;
         }
     }
@@ -202,7 +202,7 @@ void api_vector_store_search(service *s, request *r)
         put_results_page(&r->reply, &search);
     }
     for (size_t i = 0; i < search.n_queries; i++) {
-        shared_answer_release(search.answers[i]);
+        service_release(&search.answers[i]);
     }
     free(search.hits);
     buffer_free(&search.where);
@@ -269,11 +269,11 @@ static void retrieve(service *s, request *r, const served_collection *collection
         return;
     }
     opts.where = where->size > 0 ? where->data : NULL;
-    shared_answer *answer = service_search(s, r, collection, &query, &opts);
-    if (answer != NULL) {
-        put_retrieved(&r->reply, shared_answer_get(answer));
+    service_answer found;
+    if (service_search(s, r, collection, &query, &opts, &found)) {
+        put_retrieved(&r->reply, &found.answer);
+        service_release(&found);
     }
-    shared_answer_release(answer);
 }
 
 void api_retrieval(service *s, request *r)

@@ -1,5 +1,6 @@
 #include "catalog.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,15 +13,45 @@
 
 /* ------------------------------------------------------------------ models */
 
-/* Take over an open model. Room for it is there. */
-static int add_model(catalog *c, kith_model *model, const served_model **added)
+/* How a model is found: as the collection's, or as asked for on the command line. */
+typedef struct model_source {
+    const kith_collection_model *made_with; /* NULL: asked for */
+    model_request request;
+} model_source;
+
+static int open_encoders(served_model *served, const model_source *source, unsigned n)
+{
+    served->encoders = allocate(n, sizeof(served->encoders[0]));
+    int status = EXIT_DONE;
+    while (served->n_encoders < n && status == EXIT_DONE) {
+        kith_model **encoder = &served->encoders[served->n_encoders];
+        *encoder = NULL;
+        status = source->made_with != NULL
+                     ? models_open_for(source->made_with, &source->request, encoder)
+                     : models_open(&source->request, encoder);
+        served->n_encoders += *encoder != NULL;
+    }
+    return status;
+}
+
+static int add_model(catalog *c, const model_source *source, const served_model **added)
 {
     kith_error err;
     kith_tokens tokens;
-    served_model *served = &c->models[c->n_models++];
-    served->model = model;
-    kith_model_get_info(model, &served->info);
-    if (kith_model_tokenize(model, text_of(""), false, &tokens, &err) != KITH_OK) {
+    served_model *served = &c->models[c->n_models++]; /* there is room */
+    *served = (served_model){ .n_encoders = 0 };
+    const int status = open_encoders(served, source, c->n_workers);
+    if (status != EXIT_DONE) {
+        return status;
+    }
+    kith_model_get_info(served->encoders[0], &served->info);
+    if (served->info.n_labels > 0) {
+        message("%s is a cross-encoder, which gives no vectors; take an encoder",
+                served->info.name);
+        return EXIT_DATA;
+    }
+    if (kith_model_tokenize(served->encoders[0], text_of(""), false, &tokens, &err) !=
+        KITH_OK) {
         return report(&err, SUBJECT_ENVIRONMENT);
     }
     served->cls = tokens.ids[0];
@@ -32,10 +63,9 @@ static int add_model(catalog *c, kith_model *model, const served_model **added)
 
 /* The model that a collection was made with. */
 static int need_model(catalog *c, const kith_collection_model *made_with,
-                      const model_request *request, const served_model **needed)
+                      const served_model **needed)
 {
-    const model_request own = { NULL, -1, request->n_threads };
-    kith_model *model = NULL;
+    const model_source source = { made_with, { NULL, -1, 1 } };
     for (size_t i = 0; i < c->n_models; i++) {
         const kith_model_info *info = &c->models[i].info;
         if (strcmp(info->fingerprint, made_with->fingerprint) == 0 &&
@@ -44,27 +74,29 @@ static int need_model(catalog *c, const kith_collection_model *made_with,
             return EXIT_DONE;
         }
     }
-    const int status = models_open_for(made_with, &own, &model);
-    return status == EXIT_DONE ? add_model(c, model, needed) : status;
+    return add_model(c, &source, needed);
 }
 
 /* The model for embeddings, where it is not that of the first collection. */
-static int open_asked_model(catalog *c, const model_request *request)
+static int add_asked_model(catalog *c, const model_request *request)
 {
-    kith_model *model = NULL;
+    model_source source = { NULL, *request };
     if (request->name == NULL && request->precision < 0 && c->n_collections > 0) {
         return EXIT_DONE;
     }
-    int status = models_open(request, &model);
-    if (status == EXIT_DONE) {
-        status = add_model(c, model, &c->model);
+    source.request.n_threads = 1;
+    return add_model(c, &source, &c->model);
+}
+
+static unsigned count_workers(uint32_t n_threads)
+{
+    cpu_set_t processors;
+    if (n_threads == 0) {
+        n_threads = sched_getaffinity(0, sizeof(processors), &processors) == 0
+                        ? (uint32_t)CPU_COUNT(&processors)
+                        : 1;
     }
-    if (status == EXIT_DONE && c->model->info.n_labels > 0) {
-        message("%s is a cross-encoder, which gives no vectors; take an encoder",
-                c->model->info.name);
-        status = EXIT_DATA;
-    }
-    return status;
+    return n_threads < MAX_WORKERS ? n_threads : MAX_WORKERS;
 }
 
 /* ------------------------------------------------------------------ collections */
@@ -122,12 +154,12 @@ static int open_collection(catalog *c, served_collection *served, const char *pa
         return report(&err, SUBJECT_ENVIRONMENT);
     }
     if (served->made_with.fingerprint[0] != '\0') {
-        const int status = need_model(c, &served->made_with, request, &served->model);
+        const int status = need_model(c, &served->made_with, &served->model);
         if (status != EXIT_DONE) {
             return status;
         }
     }
-    return kith_collection_open(path, served->model == NULL ? NULL : served->model->model,
+    return kith_collection_open(path, served->model == NULL ? NULL : served->model->encoders[0],
                                 &opts, &served->collection, &err) == KITH_OK
                ? EXIT_DONE
                : report(&err, SUBJECT_ENVIRONMENT);
@@ -137,6 +169,7 @@ int catalog_open(catalog *c, char **paths, size_t n_paths, const model_request *
                  bool is_writable)
 {
     c->is_writable = is_writable;
+    c->n_workers = count_workers(request->n_threads);
     c->models = allocate(n_paths + 1, sizeof(c->models[0])); /* they do not move */
     c->collections = allocate(n_paths, sizeof(c->collections[0]));
     for (size_t i = 0; i < n_paths; i++) {
@@ -148,7 +181,7 @@ int catalog_open(catalog *c, char **paths, size_t n_paths, const model_request *
             return status;
         }
     }
-    int status = open_asked_model(c, request);
+    int status = add_asked_model(c, request);
     for (size_t i = 0; i < n_paths && status == EXIT_DONE; i++) {
         served_collection *served = &c->collections[i];
         status = open_collection(c, served, paths[i], request);
@@ -167,7 +200,10 @@ void catalog_close(catalog *c)
         free(c->collections[i].name);
     }
     for (size_t i = 0; i < c->n_models; i++) {
-        kith_model_close(c->models[i].model);
+        for (unsigned j = 0; j < c->models[i].n_encoders; j++) {
+            kith_model_close(c->models[i].encoders[j]);
+        }
+        free(c->models[i].encoders);
     }
     free(c->collections);
     free(c->models);

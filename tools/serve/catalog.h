@@ -6,8 +6,13 @@
 
 #include "models.h"
 
+/* Threads that encode: more of them than this do not help a server. */
+#define MAX_WORKERS 64
+
 typedef struct served_model {
-    kith_model *model;
+    kith_model **encoders; /* one a worker, each of one thread: they do not wait for each
+                            * other, and a text of a question has no work for two */
+    unsigned n_encoders;
     kith_model_info info;
     uint32_t cls; /* the ids that begin and end every text */
     uint32_t sep;
@@ -27,6 +32,7 @@ typedef struct catalog {
     served_model *models;
     size_t n_models;
     const served_model *model; /* for embeddings; NULL: none */
+    unsigned n_workers;
     bool is_writable;
 } catalog;
 

@@ -1,8 +1,8 @@
-/* Work of several requests, done together. While one batch is at work, what comes in
- * waits and becomes the next one; alone, a request does not wait.
+/* Work of several requests, done together by a few threads. What comes in while all are at
+ * work waits and becomes the next batches; a lone request waits for nothing.
  *
- * The thread of the first job in line does the work of its batch: there is no thread to
- * start or to stop, and a lone request changes threads not at all. */
+ * A thread that had a batch of several jobs waits up to a millisecond for as many again:
+ * their clients, just answered, are about to ask anew. */
 #ifndef KITH_TOOLS_GATHER_H
 #define KITH_TOOLS_GATHER_H
 
@@ -16,31 +16,27 @@ typedef struct gather_job {
     struct gather_job *next;
     size_t weight; /* the weights of a batch add up to max_weight at most, unless one job
                     * alone has more */
-    bool is_done;
-    pthread_cond_t changed;
+    struct gather_wait *wait; /* whoever wants it done */
 } gather_job;
 
 typedef struct gather_work {
     size_t max_weight;
     /* Whether two jobs may be done together. */
     bool (*is_alike)(const gather_job *a, const gather_job *b);
-    /* Do jobs that are alike, linked by next. */
-    void (*run)(gather_job *jobs, size_t n_jobs);
+    /* Do jobs that are alike, linked by next; worker: 0, 1, ..., which thread does it. */
+    void (*run)(gather_job *jobs, size_t n_jobs, unsigned worker);
 } gather_work;
 
-typedef struct gather {
-    gather_work work;
-    pthread_mutex_t mutex; /* guards what follows */
-    gather_job *waiting;   /* in the order in which they came */
-    bool is_at_work;
-    uint64_t n_batches;
-} gather;
+typedef struct gather gather;
 
-void gather_init(gather *g, const gather_work *work);
-void gather_destroy(gather *g);
+/* NULL when no thread can be started. */
+gather *gather_new(const gather_work *work, unsigned n_workers);
+/* No job is waiting any more. NULL is a no-op. */
+void gather_free(gather *g);
+unsigned gather_workers(const gather *g);
 uint64_t gather_batches(gather *g);
 
-/* Returns when the job is done. */
-void gather_do(gather *g, gather_job *job);
+/* Returns when all jobs of the list are done. */
+void gather_do(gather *g, gather_job *jobs);
 
 #endif

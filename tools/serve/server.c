@@ -504,27 +504,33 @@ static struct MHD_Daemon *start_daemon(server *sv)
         MHD_OPTION_END);
 }
 
+void server_hold_signals(void)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &held, NULL);
+    signals_handle(SIGNAL_ASKS);
+    signal(SIGPIPE, SIG_IGN);
+}
+
 int server_run(service *s, listeners *l, const access_rules *rules)
 {
     server sv = { .service = s, .rules = rules };
-    sigset_t blocked;
-    sigset_t before;
+    sigset_t waiting; /* what is held while the server waits: not these two */
+    pthread_sigmask(SIG_SETMASK, NULL, &waiting);
+    sigdelset(&waiting, SIGINT);
+    sigdelset(&waiting, SIGTERM);
     mallopt(M_ARENA_MAX, MAX_ARENAS);
-    /* Signals end the wait of this thread, and nothing else. */
-    signals_handle(SIGNAL_ASKS);
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGINT);
-    sigaddset(&blocked, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &blocked, &before);
     sv.daemon = start_daemon(&sv);
     if (sv.daemon == NULL) {
         message("the HTTP server cannot be started");
         return EXIT_ENVIRONMENT;
     }
-    accept_until_signal(&sv, l, &before);
+    accept_until_signal(&sv, l, &waiting);
     listeners_close(l);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_sigmask(SIG_SETMASK, &waiting, NULL); /* a second one ends the program */
     drain(&sv);
     MHD_stop_daemon(sv.daemon);
     return EXIT_DONE;

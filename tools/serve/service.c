@@ -3,10 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json_write.h"
+#include "cli.h"
 #include "parameters.h"
 #include "text.h"
 
+/* Texts that are encoded together: more of them are no faster, and wait for each other. */
+#define BATCH_TEXTS 64
+/* Texts of one job: two of them fill a batch, and each worker may have one. */
+#define JOB_TEXTS 32
 /* Queries that are asked together. */
 #define BATCH_QUERIES 64
 /* A server lives long: loading the approximate index pays. */
@@ -16,11 +20,10 @@
 
 typedef struct encoding_job {
     gather_job job; /* first: one is made of the other */
-    kith_model *model;
+    const served_model *model;
     const kith_tokens *texts;
     size_t n;
     float *vectors;
-    uint32_t dim;
     kith_status status;
     kith_error err;
 } encoding_job;
@@ -30,26 +33,24 @@ static bool encodes_alike(const gather_job *a, const gather_job *b)
     return ((const encoding_job *)a)->model == ((const encoding_job *)b)->model;
 }
 
-static void encode_alone(encoding_job *job)
-{
-    job->status = kith_model_encode_tokenized(job->model, job->texts, job->n, NULL,
-                                              job->vectors, &job->err);
-}
-
-static void encode_each(gather_job *jobs)
+static void encode_each(gather_job *jobs, kith_model *model)
 {
     for (gather_job *j = jobs; j != NULL; j = j->next) {
-        encode_alone((encoding_job *)j);
+        encoding_job *job = (encoding_job *)j;
+        job->status = kith_model_encode_tokenized(model, job->texts, job->n, NULL,
+                                                  job->vectors, &job->err);
     }
 }
 
-static void encode_batch(gather_job *jobs, size_t n_jobs)
+static void encode_batch(gather_job *jobs, size_t n_jobs, unsigned worker)
 {
-    encoding_job *first = (encoding_job *)jobs;
+    const served_model *served = ((encoding_job *)jobs)->model;
+    kith_model *model = served->encoders[worker];
+    const uint32_t dim = served->info.dim;
     kith_tokens texts[BATCH_TEXTS];
     size_t n = 0;
     if (n_jobs == 1) {
-        encode_alone(first);
+        encode_each(jobs, model);
         return;
     }
     for (gather_job *j = jobs; j != NULL; j = j->next) {
@@ -57,20 +58,52 @@ static void encode_batch(gather_job *jobs, size_t n_jobs)
         memcpy(texts + n, job->texts, job->n * sizeof(texts[0]));
         n += job->n;
     }
-    float *vectors = allocate(n, first->dim * sizeof(vectors[0]));
-    if (kith_model_encode_tokenized(first->model, texts, n, NULL, vectors, NULL) !=
-        KITH_OK) {
-        encode_each(jobs); /* each learns what is wrong with its own */
+    float *vectors = allocate(n, dim * sizeof(vectors[0]));
+    if (kith_model_encode_tokenized(model, texts, n, NULL, vectors, NULL) != KITH_OK) {
+        encode_each(jobs, model); /* each learns what is wrong with its own */
     } else {
         const float *from = vectors;
         for (gather_job *j = jobs; j != NULL; j = j->next) {
             encoding_job *job = (encoding_job *)j;
-            memcpy(job->vectors, from, job->n * job->dim * sizeof(from[0]));
+            memcpy(job->vectors, from, job->n * dim * sizeof(from[0]));
             job->status = KITH_OK;
-            from += job->n * job->dim;
+            from += job->n * dim;
         }
     }
     free(vectors);
+}
+
+/* Encode a part of the texts of a request: as many jobs as there are workers. *n: how many
+ * texts there are, and how many of them it was. */
+static bool encode_part(service *s, request *r, const served_model *model,
+                        const kith_tokens *texts, size_t *n, float *vectors)
+{
+    encoding_job jobs[MAX_WORKERS];
+    const unsigned n_workers = gather_workers(s->encodings);
+    size_t n_jobs = 0;
+    size_t done = 0;
+    while (done < *n && n_jobs < n_workers) {
+        const size_t left = *n - done;
+        encoding_job *job = &jobs[n_jobs++];
+        *job = (encoding_job){ .model = model,
+                               .texts = texts + done,
+                               .n = left < JOB_TEXTS ? left : JOB_TEXTS,
+                               .vectors = vectors + done * model->info.dim };
+        job->job.weight = job->n;
+        job[0].job.next = NULL;
+        if (n_jobs > 1) {
+            job[-1].job.next = &job->job;
+        }
+        done += job->n;
+    }
+    gather_do(s->encodings, &jobs[0].job);
+    for (size_t i = 0; i < n_jobs; i++) {
+        if (jobs[i].status != KITH_OK) {
+            return request_fail_library(r, &jobs[i].err);
+        }
+    }
+    *n = done;
+    return true;
 }
 
 float *service_encode(service *s, request *r, const served_model *model,
@@ -83,19 +116,14 @@ float *service_encode(service *s, request *r, const served_model *model,
         *n_tokens += texts[i].n_tokens;
     }
     /* In parts, so that no one waits for all of a long list. */
-    for (size_t i = 0; i < n; i += BATCH_TEXTS) {
-        encoding_job job = { .model = model->model,
-                             .texts = texts + i,
-                             .n = n - i < BATCH_TEXTS ? n - i : BATCH_TEXTS,
-                             .vectors = vectors + i * dim,
-                             .dim = dim };
-        job.job.weight = job.n;
-        gather_do(&s->encodings, &job.job);
-        if ((job.status != KITH_OK && !request_fail_library(r, &job.err)) ||
+    for (size_t i = 0; i < n;) {
+        size_t n_part = n - i;
+        if (!encode_part(s, r, model, texts + i, &n_part, vectors + i * dim) ||
             !request_has_time(r)) {
             free(vectors);
             return NULL;
         }
+        i += n_part;
     }
     s->n_encoded_texts += n;
     s->n_encoded_tokens += *n_tokens;
@@ -104,10 +132,10 @@ float *service_encode(service *s, request *r, const served_model *model,
 
 /* ------------------------------------------------------------------ searching */
 
-struct shared_answer {
+/* The answers of a batch. */
+struct shared_results {
     kith_results *results;
-    _Atomic unsigned *n_users; /* of the results */
-    size_t place;
+    _Atomic size_t n_users;
 };
 
 typedef struct search_job {
@@ -115,7 +143,7 @@ typedef struct search_job {
     kith_collection *collection;
     kith_query query;
     kith_search_opts opts;
-    shared_answer answer;
+    service_answer *answer;
     kith_status status;
     kith_error err;
 } search_job;
@@ -136,33 +164,36 @@ static bool searches_alike(const gather_job *a, const gather_job *b)
            opts_are_equal(&left->opts, &right->opts);
 }
 
+/* Search for the first n_jobs jobs together. */
 static kith_status search_for(gather_job *jobs, size_t n_jobs)
 {
     search_job *first = (search_job *)jobs;
     kith_query queries[BATCH_QUERIES];
     kith_results *results = NULL;
-    size_t n = 0;
     gather_job *j = jobs;
+    size_t n = 0;
     do {
         queries[n++] = ((search_job *)j)->query;
         j = j->next;
     } while (n < n_jobs);
-    const kith_status status = kith_search(first->collection, queries, n_jobs, &first->opts,
-                                           &results, &first->err);
+    const kith_status status = kith_search(first->collection, queries, n_jobs,
+                                           &first->opts, &results, &first->err);
     if (status != KITH_OK) {
         return status;
     }
-    _Atomic unsigned *n_users = allocate(1, sizeof(*n_users));
-    *n_users = (unsigned)n_jobs;
+    struct shared_results *shared = allocate(1, sizeof(*shared));
+    *shared = (struct shared_results){ results, n_jobs };
     j = jobs;
     for (size_t i = 0; i < n_jobs; i++, j = j->next) {
-        ((search_job *)j)->answer = (shared_answer){ results, n_users, i };
+        *((search_job *)j)->answer =
+            (service_answer){ *kith_results_at(results, i), shared };
     }
     return KITH_OK;
 }
 
-static void search_batch(gather_job *jobs, size_t n_jobs)
+static void search_batch(gather_job *jobs, size_t n_jobs, unsigned worker)
 {
+    (void)worker;
     const kith_status status = search_for(jobs, n_jobs);
     for (gather_job *j = jobs; j != NULL; j = j->next) {
         search_job *job = (search_job *)j;
@@ -171,60 +202,90 @@ static void search_batch(gather_job *jobs, size_t n_jobs)
     }
 }
 
-shared_answer *service_search(service *s, request *r, const served_collection *collection,
-                              const kith_query *query, const kith_search_opts *opts)
+/* The vector of a query, as kith_search() would make it, for free(). */
+static float *encode_query(service *s, request *r, const served_model *model,
+                           kith_text text, uint32_t *n_dropped)
 {
+    kith_error err;
+    kith_tokens tokens;
+    uint64_t n_tokens;
+    buffer prompted = BUFFER_EMPTY;
+    float *vector = NULL;
+    buffer_string(&prompted, model->info.query_prompt);
+    buffer_append(&prompted, text.data, text.n_bytes);
+    if (kith_model_tokenize(model->encoders[0], (kith_text){ prompted.data, prompted.size },
+                            true, &tokens, &err) != KITH_OK) {
+        request_fail_library(r, &err);
+    } else {
+        *n_dropped = (uint32_t)tokens.n_dropped;
+        vector = service_encode(s, r, model, &tokens, 1, &n_tokens);
+        kith_tokens_free(&tokens);
+    }
+    buffer_free(&prompted);
+    return vector;
+}
+
+bool service_search(service *s, request *r, const served_collection *collection,
+                    const kith_query *query, const kith_search_opts *opts,
+                    service_answer *answer)
+{
+    uint32_t n_dropped = 0;
+    float *vector = NULL;
     search_job job = { .job.weight = 1,
                        .collection = collection->collection,
                        .query = *query,
-                       .opts = *opts };
+                       .opts = *opts,
+                       .answer = answer };
+    if (query->text.n_bytes > 0) {
+        vector = encode_query(s, r, collection->model, query->text, &n_dropped);
+        if (vector == NULL) {
+            return false;
+        }
+        job.query = (kith_query){ .vector = vector };
+    }
     job.opts.n_expected = N_EXPECTED;
-    gather_do(&s->searches, &job.job);
+    gather_do(s->searches, &job.job);
+    free(vector);
     if (job.status == KITH_NOT_FOUND && query->like.n_bytes > 0) {
-        request_fail(r, HTTP_NOT_FOUND, "no_such_record", "there is no record of that id");
-        return NULL;
+        return request_fail(r, HTTP_NOT_FOUND, "no_such_record",
+                            "there is no record of that id");
     }
     if (job.status != KITH_OK) {
-        request_fail_library(r, &job.err);
-        return NULL;
+        return request_fail_library(r, &job.err);
     }
-    shared_answer *answer = allocate(1, sizeof(*answer));
-    *answer = job.answer;
-    return answer;
+    answer->answer.n_dropped = n_dropped;
+    return true;
 }
 
-const kith_answer *shared_answer_get(const shared_answer *a)
+void service_release(service_answer *answer)
 {
-    return kith_results_at(a->results, a->place);
-}
-
-void shared_answer_release(shared_answer *a)
-{
-    if (a == NULL) {
-        return;
+    if (answer->results != NULL && --answer->results->n_users == 0) {
+        kith_results_free(answer->results->results);
+        free(answer->results);
     }
-    if (--*a->n_users == 0) {
-        kith_results_free(a->results);
-        free(a->n_users);
-    }
-    free(a);
+    *answer = (service_answer){ .results = NULL };
 }
 
 /* ------------------------------------------------------------------ the rest */
 
-static const gather_work encoding_work = { BATCH_TEXTS, encodes_alike, encode_batch };
-static const gather_work search_work = { BATCH_QUERIES, searches_alike, search_batch };
-
-void service_init(service *s)
+int service_start(service *s)
 {
-    gather_init(&s->encodings, &encoding_work);
-    gather_init(&s->searches, &search_work);
+    static const gather_work encoding = { BATCH_TEXTS, encodes_alike, encode_batch };
+    static const gather_work searching = { BATCH_QUERIES, searches_alike, search_batch };
+    const unsigned n_workers = s->catalog.n_workers;
+    s->encodings = gather_new(&encoding, n_workers);
+    s->searches = gather_new(&searching, n_workers);
+    if (s->encodings == NULL || s->searches == NULL) {
+        message("no thread can be started");
+        return EXIT_ENVIRONMENT;
+    }
+    return EXIT_DONE;
 }
 
-void service_destroy(service *s)
+void service_end(service *s)
 {
-    gather_destroy(&s->encodings);
-    gather_destroy(&s->searches);
+    gather_free(s->encodings);
+    gather_free(s->searches);
     catalog_close(&s->catalog);
 }
 

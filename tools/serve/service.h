@@ -8,35 +8,36 @@
 #include "gather.h"
 #include "request.h"
 
-/* Texts that are encoded together, and so the most that one waits for. */
-#define BATCH_TEXTS 64
-
 typedef struct service {
     catalog catalog;
-    gather encodings;
-    gather searches;
+    gather *encodings;
+    gather *searches;
     _Atomic uint64_t n_encoded_texts;
     _Atomic uint64_t n_encoded_tokens;
 } service;
 
-/* The catalog is open. */
-void service_init(service *s);
-void service_destroy(service *s);
+/* Start; the catalog is open. EXIT_DONE, or reports and gives another exit status. */
+int service_start(service *s);
+/* Stop, and close the catalog. */
+void service_end(service *s);
 
 /* The vectors of texts, n x dim floats for free(); *n_tokens of all of them, [CLS] and [SEP]
  * included. NULL, and a reply, on failure. */
 float *service_encode(service *s, request *r, const served_model *model,
                       const kith_tokens *texts, size_t n, uint64_t *n_tokens);
 
-/* An answer that others may have been found with. */
-typedef struct shared_answer shared_answer;
+/* An answer to one query. */
+typedef struct service_answer {
+    kith_answer answer;
+    struct shared_results *results; /* what it points into, with the answers of others */
+} service_answer;
 
-/* Search; NULL, and a reply, on failure. How many queries are expected is not the caller's to
- * say. */
-shared_answer *service_search(service *s, request *r, const served_collection *collection,
-                              const kith_query *query, const kith_search_opts *opts);
-const kith_answer *shared_answer_get(const shared_answer *a);
-void shared_answer_release(shared_answer *a);
+/* Search for a text, or for what is like a record. False, and a reply, on failure; else
+ * release the answer. How many queries are expected is not the caller's to say. */
+bool service_search(service *s, request *r, const served_collection *collection,
+                    const kith_query *query, const kith_search_opts *opts,
+                    service_answer *answer);
+void service_release(service_answer *answer); /* nothing, if it is all zeros */
 
 /* The collection that the parameter names, or the default one. NULL, and a reply, when there
  * is none. */
