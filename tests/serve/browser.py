@@ -1,23 +1,10 @@
-"""What tests/serve/page.py works with: TAP, servers, and a browser."""
+"""The browser of page.py, and what is checked of every state of the page."""
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-PATIENCE = 20
-
-
-def skip(reason):
-    print(f"1..0 # SKIP {reason}")
-    sys.exit(0)
-
+from tap import skip_all
 
 try:
     from selenium import webdriver
@@ -25,153 +12,9 @@ try:
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
 except ImportError:
-    skip("the Python package selenium is missing")
+    skip_all("the Python package selenium is missing")
 
-
-# ---------------------------------------------------------------- TAP
-
-results = []
-
-
-def ok(good, name, detail=""):
-    results.append(bool(good))
-    print(f"{'ok' if good else 'not ok'} {len(results)} - {name}", flush=True)
-    if not good and detail != "":
-        print(f"# {str(detail)[:2000]}", flush=True)
-
-
-def not_run(name, reason):
-    results.append(True)
-    print(f"ok {len(results)} - {name} # SKIP {reason}", flush=True)
-
-
-def finish():
-    print(f"1..{len(results)}")
-    sys.exit(not all(results))
-
-
-def equal(got, wanted, name):
-    ok(got == wanted, name, f"got {got!r}, wanted {wanted!r}")
-
-
-# ---------------------------------------------------------------- the server
-
-
-class Server:
-    """`kith serve` on a free port."""
-
-    def __init__(self, kith, *arguments):
-        self.process = subprocess.Popen(
-            [kith, "serve", "--port", "0", *map(str, arguments)],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.url = None
-        for line in self.process.stderr:
-            if "listening on http://127.0.0.1:" in line:
-                self.url = line.split("listening on ")[1].strip()
-                break
-        if self.url is None:
-            raise RuntimeError(f"kith serve ended with {self.process.wait()}")
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(PATIENCE)
-
-
-@contextmanager
-def serving(kith, *arguments):
-    server = Server(kith, *arguments)
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-class SlowServer(BaseHTTPRequestHandler):
-    """The page over answers that come late, which a quick server cannot show."""
-
-    page = b""
-    delay = 1.0
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, kind, body):
-        try:
-            self.send_response(200)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-        except ConnectionError:
-            pass
-
-    def do_GET(self):
-        if self.path == "/":
-            self.answer("text/html; charset=utf-8", self.page)
-            return
-        model = {"name": "slow", "precision": "fp32"}
-        collection = {"name": "slow", "records": 1}
-        self.answer(
-            "application/json",
-            json.dumps(
-                {
-                    "v": 1,
-                    "version": "0",
-                    "model": model,
-                    "collections": [collection],
-                }
-            ).encode(),
-        )
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        query = json.loads(body)["query"]
-        time.sleep(self.delay if query == "slow" else 0)
-        hit = {
-            "rank": 1,
-            "id": "1",
-            "passage": 0,
-            "score": 0.5,
-            "text": query,
-            "title": "<b>&amp;</b>",
-            "metadata": {},
-            "source": {},
-        }
-        self.answer(
-            "application/json",
-            json.dumps(
-                {
-                    "v": 1,
-                    "query": query,
-                    "exact": False,
-                    "recall": 0.9671,
-                    "hits": [hit],
-                    "plan": "approximate",
-                    "collection": "slow",
-                    "model": "slow",
-                    "precision": "fp32",
-                    "milliseconds": 1.0,
-                }
-            ).encode(),
-        )
-
-
-@contextmanager
-def slow_server(page):
-    SlowServer.page = page
-    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowServer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-# ---------------------------------------------------------------- the browser
+PATIENCE = 20
 
 
 class Browser:
@@ -315,9 +158,9 @@ def picture(browser, name):
         browser.driver.save_screenshot(str(Path(folder) / f"{name}.png"))
 
 
-def check_axe(browser, axe, name):
+def check_axe(tap, browser, axe, name):
     if axe is None:
-        not_run(f"{name}: axe-core finds nothing serious", "no axe.min.js ($KITH_AXE)")
+        tap.skip(f"{name}: axe-core finds nothing serious", "no axe.min.js ($KITH_AXE)")
         return
     if not browser.js("return typeof axe === 'object'"):
         browser.js(axe + "; window.axe = axe;")
@@ -326,7 +169,7 @@ def check_axe(browser, axe, name):
         "axe.run().then(done, error => done({error: String(error)}))"
     )
     if "error" in found:
-        ok(False, f"{name}: axe-core runs", found["error"])
+        tap.check(f"{name}: axe-core runs", False, found["error"])
         return
     serious = [
         f"{one['id']}: {one['nodes'][0]['html']} ({len(one['nodes'])})"
@@ -340,9 +183,9 @@ def check_axe(browser, axe, name):
     ]
     if minor:
         print(f"# {name}: lesser findings of axe-core: {', '.join(minor)}")
-    ok(not serious, f"{name}: axe-core finds nothing serious", serious)
+    tap.none(f"{name}: axe-core finds nothing serious", serious)
 
 
-def check_width(browser, name):
+def check_width(tap, browser, name):
     sizes = browser.js("return [document.documentElement.scrollWidth, innerWidth]")
-    ok(sizes[0] <= sizes[1], f"{name}: no wider than the window", sizes)
+    tap.check(f"{name}: no wider than the window", sizes[0] <= sizes[1], sizes)

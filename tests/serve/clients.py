@@ -14,7 +14,8 @@ import json
 import struct
 import sys
 
-from served import ROOT, Tap, Work, skip_all
+from tap import Tap, skip_all
+from work import REAL, ROOT, Work
 
 try:
     import openai
@@ -37,6 +38,36 @@ TEXTS = [
     'line\nfeed\tand "quotes" \\ \x01 \x7f',
     *(f"Sentence number {n}: " + "word " * n for n in range(55)),
 ]
+QUERY = "my dog ate chocolate"
+FILTERS = (
+    ({"type": "eq", "key": "topic", "value": "cars"}, 'topic = "cars"'),
+    ({"type": "ne", "key": "topic", "value": "pets"}, 'topic != "pets"'),
+    ({"type": "gte", "key": "topic", "value": "t"}, 'topic >= "t"'),
+    (
+        {"type": "in", "key": "topic", "value": ["cars", "travel"]},
+        'topic IN ("cars", "travel")',
+    ),
+    (
+        {
+            "type": "or",
+            "filters": [
+                {"type": "eq", "key": "topic", "value": "cars"},
+                {
+                    "type": "and",
+                    "filters": [
+                        {"type": "gt", "key": "topic", "value": "p"},
+                        {
+                            "type": "nin",
+                            "key": "topic",
+                            "value": ["pets", "travel"],
+                        },
+                    ],
+                },
+            ],
+        },
+        'topic = "cars" OR topic > "p" AND topic NOT IN ("pets", "travel")',
+    ),
+)
 
 
 class Reference:
@@ -134,6 +165,15 @@ def check_embeddings(tap, client, model, reference):
         [bits(d.embedding) for d in got.data],
         expected[:1],
     )
+
+
+def check_token_ids(tap, client, model, reference):
+    expected = reference.vectors(TEXTS)
+    counts = [reference.tokens(text) for text in TEXTS]
+
+    def embed(ids):
+        return client.embeddings.create(model=model, input=ids)
+
     whole = [i for i, (_, n_cut) in enumerate(counts) if n_cut == 0]
     ids = [counts[i][0] for i in whole]
     got = embed(ids)
@@ -188,18 +228,25 @@ def check_models(tap, client, model):
     )
 
 
+def found(page):
+    return [(hit.file_id, hit.score, hit.content[0].text) for hit in page]
+
+
+def check_filters(tap, client, reference):
+    for filters, where in FILTERS:
+        page = client.vector_stores.search("faq", query=QUERY, filters=filters)
+        tap.equal(
+            f"filter: {where}", found(page), reference.search(QUERY, "--where", where)
+        )
+
+
 def check_vector_store(tap, client, reference):
-    query = "my dog ate chocolate"
     stores = client.vector_stores
-
-    def found(page):
-        return [(hit.file_id, hit.score, hit.content[0].text) for hit in page]
-
-    page = stores.search("faq", query=query)
+    page = stores.search("faq", query=QUERY)
     tap.equal(
         "vector_stores.search: the hits of kith search",
         found(page),
-        reference.search(query),
+        reference.search(QUERY),
     )
     hit = page.data[0]
     tap.equal(
@@ -208,48 +255,15 @@ def check_vector_store(tap, client, reference):
         ("faq.jsonl", "pets", "text"),
     )
     tap.equal(
-        "one page, the query told", (page.has_more, page.search_query), (False, [query])
+        "one page, the query told", (page.has_more, page.search_query), (False, [QUERY])
     )
-    page = stores.search("faq", query=query, max_num_results=3)
-    tap.equal("max_num_results", found(page), reference.search(query, "-k", "3"))
-    page = stores.search("faq", query=query, ranking_options={"score_threshold": 0.3})
+    page = stores.search("faq", query=QUERY, max_num_results=3)
+    tap.equal("max_num_results", found(page), reference.search(QUERY, "-k", "3"))
+    page = stores.search("faq", query=QUERY, ranking_options={"score_threshold": 0.3})
     tap.equal(
-        "score_threshold", found(page), reference.search(query, "--min-score", "0.3")
+        "score_threshold", found(page), reference.search(QUERY, "--min-score", "0.3")
     )
-    for filters, where in (
-        ({"type": "eq", "key": "topic", "value": "cars"}, 'topic = "cars"'),
-        ({"type": "ne", "key": "topic", "value": "pets"}, 'topic != "pets"'),
-        ({"type": "gte", "key": "topic", "value": "t"}, 'topic >= "t"'),
-        (
-            {"type": "in", "key": "topic", "value": ["cars", "travel"]},
-            'topic IN ("cars", "travel")',
-        ),
-        (
-            {
-                "type": "or",
-                "filters": [
-                    {"type": "eq", "key": "topic", "value": "cars"},
-                    {
-                        "type": "and",
-                        "filters": [
-                            {"type": "gt", "key": "topic", "value": "p"},
-                            {
-                                "type": "nin",
-                                "key": "topic",
-                                "value": ["pets", "travel"],
-                            },
-                        ],
-                    },
-                ],
-            },
-            'topic = "cars" OR topic > "p" AND topic NOT IN ("pets", "travel")',
-        ),
-    ):
-        page = stores.search("faq", query=query, filters=filters)
-        tap.equal(
-            f"filter: {where}", found(page), reference.search(query, "--where", where)
-        )
-    queries = [query, "how do I renew my passport?"]
+    queries = [QUERY, "how do I renew my passport?"]
     page = stores.search("faq", query=queries, max_num_results=4)
     best = sorted(
         {hit for q in queries for hit in reference.search(q, "-k", "50")},
@@ -366,25 +380,24 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     tap = Tap()
-    with Work(sys.argv[1]) as work:
-        if not work.real_model():
-            skip_all("no all-MiniLM-L6-v2.kmodel: tools/setup fetches it")
-        model = "all-MiniLM-L6-v2"
+    with Work(sys.argv[1], REAL) as work:
         work.run("index", "faq.kith", ROOT / "docs/samples/faq.jsonl", "--quiet")
         reference = Reference(work)
         with work.serve("faq.kith") as server:
             url = f"{server.url}/v1"
             client = openai.OpenAI(base_url=url, api_key=KEY, max_retries=0)
-            check_models(tap, client, model)
-            check_embeddings(tap, client, model, reference)
-            check_concurrent(tap, url, model, reference)
+            check_models(tap, client, REAL)
+            check_embeddings(tap, client, REAL, reference)
+            check_token_ids(tap, client, REAL, reference)
+            check_concurrent(tap, url, REAL, reference)
+            check_filters(tap, client, reference)
             check_vector_store(tap, client, reference)
-            check_errors(tap, client, model)
-            check_langchain(tap, url, model, reference)
+            check_errors(tap, client, REAL)
+            check_langchain(tap, url, REAL, reference)
         tap.equal("SIGTERM ends it with status 0", server.status, 0)
         (work.folder / "key").write_text(KEY + "\n")
         with work.serve("faq.kith", "--api-key-file", "key") as server:
-            check_key(tap, server, model)
+            check_key(tap, server, REAL)
     tap.finish()
 
 

@@ -209,7 +209,7 @@ def large_bodies(tap, server, size):
     response, sent = one_large_body(port, chunked, endless)
     tap.check(f"{size >> 20} MiB in chunks are refused",
               response and response.status == 413, response, f"{sent} bytes sent")
-    if server.home.has_asan:
+    if server.work.has_asan:
         tap.skip("its memory", "freed memory is kept under AddressSanitizer")
         return
     before = server.in_proc("VmRSS")

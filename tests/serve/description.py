@@ -10,7 +10,8 @@ import json
 import sys
 import urllib.request
 
-from served import ROOT, Tap, Work, skip_all
+from tap import Tap, skip_all
+from work import ROOT, TINY, Work
 
 try:
     from jsonschema import Draft202012Validator
@@ -57,8 +58,7 @@ def main():
         tap.equal(f"the example of{place}", faults, [])
         n += 1
     tap.check("every route has examples", n > 40)
-    with Work(sys.argv[1]) as work:
-        work.tiny_model()
+    with Work(sys.argv[1], TINY) as work:
         with work.serve() as server:
             with urllib.request.urlopen(f"{server.url}/openapi.json") as answer:
                 tap.check("the server gives this file", answer.read() == data)

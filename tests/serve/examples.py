@@ -17,9 +17,9 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-from served import ROOT, Tap, Work, skip_all
+from tap import Tap, skip_all
+from work import REAL, ROOT, Work
 
 PAGE = ROOT / "docs/http.md"
 UNIT = ROOT / "tools/serve/kith-serve.service"
@@ -117,10 +117,11 @@ class Examples:
         return done.stdout
 
     def stop(self):
-        for process in (self.nginx, self.server):
-            if process is not None:
-                process.terminate()
-                process.wait()
+        if self.nginx is not None:
+            self.nginx.terminate()
+            self.nginx.wait()
+        if self.server is not None:
+            self.server.stop()
         self.nginx = self.server = None
 
     def serve(self, command, expected):
@@ -128,25 +129,14 @@ class Examples:
         self.stop()
         if "--socket" not in command:
             command += f" --port {self.port}"
-        log = self.work.folder / "serve.log"
-        with open(log, "wb") as file:
-            self.server = subprocess.Popen(
-                ["bash", "-c", command.replace("kith serve", "exec kith serve")],
-                cwd=self.work.folder,
-                env=self.work.env,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
+        self.server = self.work.start(
+            ["bash", "-c", command.replace("kith serve", "exec kith serve")]
+        )
         pattern = pattern_of(self.here(expected))
-        deadline = time.monotonic() + SECONDS
-        while (
-            not re.fullmatch(pattern, log.read_text().strip(), re.S)
-            and self.server.poll() is None
-            and time.monotonic() < deadline
-        ):
-            time.sleep(0.02)
-        self.judge(command, expected, log.read_text())
+        self.server.wait_for_log(
+            lambda log: re.fullmatch(pattern, log.strip(), re.S), SECONDS
+        )
+        self.judge(command, expected, self.server.log())
 
     def console(self, block):
         for command, expected in commands(block):
@@ -307,9 +297,7 @@ def main():
     if shutil.which("curl") is None:
         skip_all("no curl")
     tap = Tap()
-    with Work(sys.argv[1]) as work:
-        if not work.real_model():
-            skip_all("no all-MiniLM-L6-v2.kmodel: tools/setup fetches it")
+    with Work(sys.argv[1], REAL) as work:
         shutil.copytree(ROOT / "docs/samples", work.folder / "samples")
         examples = Examples(work, tap)
         try:

@@ -11,6 +11,7 @@ are sent, from which seed, and how large a body in chunks is. By hand:
     tests/serve/hostile.py build-asan/tools/kith
 """
 
+import json
 import os
 import re
 import resource
@@ -18,27 +19,53 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
-
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import crowds
 import refusals
 from mutations import Storm, unmutated
-from raw_http import INSPECTOR, MARKER, Connection, ask, request, send_raw
-from running import KEY, Home, Tap, texts
+from raw_http import INSPECTOR, MARKER, Connection, answers, ask, request, send_raw
+from refusals import KEY
+from tap import Tap
+from work import ROOT, TINY, Work
 
 CONNECTIONS = int(os.environ.get("KITH_CONNECTIONS", 1500))
 BODY_BYTES = int(os.environ.get("KITH_BODY_MIB", 64)) << 20
 SEED = os.environ.get("KITH_SEED", "20261121")
 
 
-def starts(tap, home):
+def texts(count):
+    """By id."""
+    words = "the river and a day cook miles sailed ship water time fish soup".split()
+    return {f"r{i}": f"{words[i % 13]} {words[i * 7 % 13]} {words[i // 13 % 13]} {i}"
+            for i in range(count)}
+
+
+def index(work, name, records):
+    lines = "".join(json.dumps({"id": id, "text": text, "title": f"about {id}",
+                                "lang": "en", "year": 2000 + i % 30}) + "\n"
+                    for i, (id, text) in enumerate(records.items()))
+    work.run("index", f"{name}.kith", "-", "--format", "jsonl", "--model", TINY,
+             data=lines.encode())
+
+
+def faults_of_log(server):
+    """What a log may never hold."""
+    faults = []
+    for line in server.log_path.read_bytes().splitlines():
+        if MARKER.encode() in line or KEY.encode() in line:
+            faults.append(f"text of a request: {line[:300]!r}")
+        if re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", line):
+            faults.append(f"a control byte: {line[:300]!r}")
+        if b"Sanitizer" in line or b"runtime error" in line:
+            faults.append(f"{line[:300]!r}")
+    return faults
+
+
+def starts(tap, work):
     """What does not start, and how it says so."""
-    key_file = home.path / "key"
+    key_file = work.folder / "key"
     key_file.write_text(KEY + "\n", encoding="ascii")
-    (home.path / "empty").write_text("\n", encoding="ascii")
+    (work.folder / "empty").write_text("\n", encoding="ascii")
     faults = []
     for arguments in (
         ["--host", "0.0.0.0"], ["--host", "::"], ["--host", "192.0.2.1"],
@@ -50,7 +77,7 @@ def starts(tap, home):
         if "--port" not in arguments:
             arguments += ["--port", "0"]
         try:
-            done = home.run("serve", *arguments, timeout=10)
+            done = work.attempt("serve", *arguments, seconds=10)
         except subprocess.TimeoutExpired:
             faults.append(f"{arguments}: it runs")
             continue
@@ -58,28 +85,27 @@ def starts(tap, home):
             faults.append(f"{arguments}: {done.returncode} {done.stderr}")
     tap.none("another address without a key, and nonsense: exit 2", faults)
     for name in ("empty", "none"):
-        done = home.run("serve", "c.kith", "--host", "0.0.0.0", "--port", "0",
-                        "--api-key-file", name, timeout=10)
+        done = work.attempt("serve", "c.kith", "--host", "0.0.0.0", "--port", "0",
+                            "--api-key-file", name, seconds=10)
         tap.check(f"a file of the key that is {name}",
                   done.returncode > 0 and name in done.stderr, done.stderr)
     for arguments, environment in ((["--api-key-file", "key"], {}),
                                    ([], {"KITH_API_KEY": KEY})):
-        server = home.serve("c.kith", "--host", "0.0.0.0", *arguments, **environment)
+        server = work.serve("c.kith", *arguments, host="0.0.0.0", **environment)
         statuses = [ask(server.port, "GET", "/status", headers=headers).status
                     for headers in ([], [f"Authorization: Bearer {KEY}"])]
-        tap.same(f"with a key it starts ({arguments or 'environment'})", statuses,
-                 [401, 200])
-        tap.same("SIGTERM ends an idle server", server.stop(5), 0)
+        tap.equal(f"with a key it starts ({arguments or 'environment'})", statuses,
+                  [401, 200])
+        tap.equal("SIGTERM ends an idle server", server.stop(5), 0)
 
 
-def second_server(tap, home, server):
-    done = home.run("serve", "c.kith", "--port", str(server.port), "--host",
-                    "127.0.0.1",
-                    timeout=10)
+def second_server(tap, work, server):
+    done = work.attempt("serve", "c.kith", "--port", server.port, "--host",
+                        "127.0.0.1", seconds=10)
     tap.check("a second server on a port does not start, and says why",
               done.returncode not in (0, 2) and str(server.port) in done.stderr
               and "port" in done.stderr, done.returncode, done.stderr)
-    tap.check("and the first goes on", server.answers())
+    tap.check("and the first goes on", answers(server))
 
 
 def hits(server, text, collection="c"):
@@ -90,21 +116,21 @@ def hits(server, text, collection="c"):
     return {hit["id"] for hit in response.json()["hits"]}
 
 
-def changes(tap, home):
+def changes(tap, work):
     """What other processes do to a collection while it is served."""
-    home.index("live", texts(20))
-    live = home.serve("live.kith", "c.kith", "--writable")
-    tap.same("20 records", len(hits(live, "river", "live")), 20)
-    home.index("live", texts(30))
-    tap.same("30 after `kith index`", len(hits(live, "river", "live")), 30)
-    home.kith("delete", "live.kith", "r1")
+    index(work, "live", texts(20))
+    live = work.serve("live.kith", "c.kith", "--writable")
+    tap.equal("20 records", len(hits(live, "river", "live")), 20)
+    index(work, "live", texts(30))
+    tap.equal("30 after `kith index`", len(hits(live, "river", "live")), 30)
+    work.run("delete", "live.kith", "r1")
     tap.check("r1 is gone after `kith delete`", "r1" not in hits(live, "river", "live"))
-    tap.same("and by its id", ask(live.port, "GET", "/records/r1").status, 404)
-    home.kith("compact", "live.kith")
+    tap.equal("and by its id", ask(live.port, "GET", "/records/r1").status, 404)
+    work.run("compact", "live.kith")
     found = hits(live, "river", "live")
     tap.check("all others are there after `kith compact`", len(found) == 29, found)
-    while_others_write(tap, home, live)
-    (home.path / "live.kith").rename(home.path / "away")
+    while_others_write(tap, work, live)
+    (work.folder / "live.kith").rename(work.folder / "away")
     faults = []
     for method, target, body in (
         ("GET", "/search?q=river", None), ("GET", "/records/r2", None),
@@ -119,16 +145,16 @@ def changes(tap, home):
             faults.append(f"{method} {target}: {response!r}")
     tap.none("a folder that is taken away is no crash", faults)
     tap.check("the other collection is still served", len(hits(live, "a", "c")) > 0)
-    (home.path / "away").rename(home.path / "live.kith")
+    (work.folder / "away").rename(work.folder / "live.kith")
     tap.check("and this one again when it is back",
               isinstance(hits(live, "river", "live"), set), hits(live, "river", "live"))
-    tap.same("it ends well", live.stop(), 0)
-    tap.none("its log", live.faults_of_log())
+    tap.equal("it ends well", live.stop(), 0)
+    tap.none("its log", faults_of_log(live))
     # 500 is documented for what is damaged: here alone it may have been given.
     INSPECTOR.faults[:] = [f for f in INSPECTOR.faults if "status: 500" not in f]
 
 
-def while_others_write(tap, home, live):
+def while_others_write(tap, work, live):
     """PUT and DELETE, two at once, and beside a `kith index`."""
     steps = [
         ask(live.port, method, "/records/a/b%20%C3%A9?collection=live", body)
@@ -136,9 +162,9 @@ def while_others_write(tap, home, live):
                              ("GET", None), ("PUT", {"text": "other", "title": "t"}),
                              ("GET", None), ("DELETE", None), ("DELETE", None),
                              ("GET", None))]
-    tap.same("PUT, PUT again, DELETE, DELETE again", [r.status for r in steps],
-             [201, 200, 200, 200, 200, 404, 404])
-    tap.same("a record is as it was put", [
+    tap.equal("PUT, PUT again, DELETE, DELETE again", [r.status for r in steps],
+              [201, 200, 200, 200, 200, 404, 404])
+    tap.equal("a record is as it was put", [
         (d["id"], d["passages"][0]["text"], d["title"] or None) for d in
         (steps[1].json(), steps[3].json())],
         [("a/b é", MARKER, None), ("a/b é", "other", "t")])
@@ -146,13 +172,13 @@ def while_others_write(tap, home, live):
         for i, connection in enumerate((one, other) * 10):
             connection.send(request("PUT", f"/records/two{i}", {"text": f"text {i}"}))
         statuses = [connection.read().status for connection in (one, other) * 10]
-    tap.same("PUTs at the same time", statuses, [201] * 20)
+    tap.equal("PUTs at the same time", statuses, [201] * 20)
     tap.check("are all found", {f"two{i}" for i in range(20)} <= hits(live, "text",
                                                                       "live"))
     # It holds the writer as long as its input has no end.
     writer = subprocess.Popen(
-        [home.program, "index", "live.kith", "-", "--format", "jsonl"],
-        cwd=home.path, env=home.environment, stdin=subprocess.PIPE,
+        [work.kith, "index", "live.kith", "-", "--format", "jsonl"],
+        cwd=work.folder, env=work.env, stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     writer.stdin.write(b'{"id": "w", "text": "a"}\n')
     writer.stdin.flush()
@@ -165,14 +191,14 @@ def while_others_write(tap, home, live):
               busy, f"{seconds:.1f} s")
     tap.check("searches go on meanwhile", isinstance(hits(live, "river", "live"), set))
     writer.stdin.close()
-    tap.same("the writer is not disturbed", writer.wait(30), 0)
+    tap.equal("the writer is not disturbed", writer.wait(30), 0)
     response = ask(live.port, "PUT", "/records/late", {"text": "late"})
     tap.check("PUT when it has ended", response.status == 201, response)
 
 
-def endings(tap, home):
+def endings(tap, work):
     """SIGTERM while requests are in flight."""
-    server = home.serve("c.kith")
+    server = work.serve("c.kith")
     big = {"input": [f"the river and the sea {i} " * 10 for i in range(2048)],
            "model": "tiny"}
     connections = [Connection(server.port) for _ in range(8)]
@@ -196,14 +222,14 @@ def endings(tap, home):
         refused = True
     statuses = [r.status if (r := connection.read()) else None
                 for connection in connections[:6] + [late]]
-    tap.same("SIGTERM: what is in flight is answered", statuses, [200] * 7)
+    tap.equal("SIGTERM: what is in flight is answered", statuses, [200] * 7)
     tap.check("a new connection is not", refused)
     status = server.wait(15)
     seconds = time.monotonic() - begun
-    tap.same("exit status", status, 0)
+    tap.equal("exit status", status, 0)
     tap.check("an idle connection does not hold it", seconds < 8 and idle is not None,
               f"{seconds:.1f} s")
-    tap.none("its log", server.faults_of_log())
+    tap.none("its log", faults_of_log(server))
     for connection in connections:
         connection.socket.close()
 
@@ -211,9 +237,9 @@ def endings(tap, home):
 class Stalled(threading.Thread):
     """SIGTERM with a body that never ends: 10 s, beside everything else."""
 
-    def __init__(self, home):
+    def __init__(self, work):
         super().__init__()
-        self.server = home.serve("c.kith")
+        self.server = work.serve("c.kith")
         self.seconds = None
 
     def run(self):
@@ -228,15 +254,15 @@ class Stalled(threading.Thread):
     def check(self, tap):
         self.join()
         tap.check("a body that never ends holds it for 10 s at most",
-                  self.seconds < 13 and self.server.process.returncode == 0,
-                  f"{self.seconds:.1f} s, {self.server.process.returncode}")
+                  self.seconds < 13 and self.server.status == 0,
+                  f"{self.seconds:.1f} s, {self.server.status}")
 
 
-def with_key(tap, home):
-    server = home.serve("c.kith", "--api-key-file", "key", "--writable")
+def with_key(tap, work):
+    server = work.serve("c.kith", "--api-key-file", "key", "--writable")
     refusals.keys(tap, server.port)
-    tap.same("it ends well", server.stop(), 0)
-    tap.none("its log", server.faults_of_log())
+    tap.equal("it ends well", server.stop(), 0)
+    tap.none("its log", faults_of_log(server))
 
 
 def figures(server):
@@ -254,7 +280,7 @@ def check_figures(tap, name, server, before, kib):
     tap.check(f"{name}: threads and descriptors as before",
               after["threads"] <= before["threads"]
               and after["descriptors"] <= before["descriptors"], before, after)
-    if server.home.has_asan:
+    if server.work.has_asan:
         tap.skip(f"{name}: memory", "freed memory is kept under AddressSanitizer")
     else:
         tap.check(f"{name}: memory as before", after["KiB"] - before["KiB"] < kib,
@@ -269,20 +295,20 @@ def crowd(tap, server):
         tap.skip(f"{CONNECTIONS} connections", f"only {hard} files may be open")
         return
     crowds.Crowd(server.port, CONNECTIONS).run()
-    server.answers()
+    answers(server)
     before = figures(server)
     statuses = crowds.Crowd(server.port, CONNECTIONS).run()
     tap.check(f"{CONNECTIONS} connections at once: each is served or told 503",
               set(statuses) == {200, 503}, statuses)
     tap.check("256 are served", 240 <= statuses.get(200, 0) <= 256 or
-              server.home.has_asan and statuses.get(200, 0) >= 240, statuses)
-    tap.check("afterwards all is as before", server.answers())
+              server.work.has_asan and statuses.get(200, 0) >= 240, statuses)
+    tap.check("afterwards all is as before", answers(server))
     check_figures(tap, "after the crowd", server, before, 2048)
 
 
-def storm(tap, home):
+def storm(tap, work):
     count = int(os.environ.get("KITH_MUTATIONS", 5000))
-    server = home.serve("c.kith", "--writable")
+    server = work.serve("c.kith", "--writable")
     tap.none("requests of every route succeed as they are", unmutated(server.port))
     Storm(server, f"warm-{SEED}", 300).run()
     before = figures(server)
@@ -295,10 +321,10 @@ def storm(tap, home):
               found.statuses.get(0, 0) < count / 3
               and min(found.statuses.get(s, 0) for s in (200, 400, 404)) > count / 100,
               found.statuses)
-    tap.check("the server answers afterwards", server.answers())
+    tap.check("the server answers afterwards", answers(server))
     check_figures(tap, "after them", server, before, 4096)
-    tap.same("it ends well", server.stop(), 0)
-    tap.none("its log", server.faults_of_log())
+    tap.equal("it ends well", server.stop(), 0)
+    tap.none("its log", faults_of_log(server))
 
 
 def documents(tap, server):
@@ -316,25 +342,26 @@ def documents(tap, server):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    tap, home = Tap(), Home(sys.argv[1])
+    tap = Tap()
     print(f"# seed {SEED}, {CONNECTIONS} connections")
-    try:
-        home.index("c", texts(300))
-        stalled = Stalled(home)
-        server = home.serve("c.kith")
+    with Work(sys.argv[1], TINY) as work:
+        INSPECTOR.paths = [str(work.folder), str(ROOT / "tests"), work.kith]
+        index(work, "c", texts(300))
+        stalled = Stalled(work)
+        server = work.serve("c.kith")
         slow = crowds.Slow(server.port)
         slow_thread = threading.Thread(target=slow.run)
         slow_thread.start()
         stalled.start()
-        tap.part(starts, home)
+        tap.part(starts, work)
         for part in (refusals.hosts, refusals.origins, refusals.content_types,
                      refusals.paths, refusals.long_heads, refusals.methods,
                      refusals.framing, refusals.protocol, refusals.json_bombs,
                      refusals.members, refusals.largest):
             tap.part(part, server.port)
-        tap.part(second_server, home, server)
+        tap.part(second_server, work, server)
         for part in (with_key, changes, endings, storm):
-            tap.part(part, home)
+            tap.part(part, work)
         stalled.check(tap)
         slow_thread.join()
         slow.check(tap)
@@ -343,14 +370,12 @@ def main():
         check_figures(tap, "after large bodies", server, before, 8192)
         tap.part(crowd, server)
         tap.part(documents, server)
-        tap.same("it ends well", server.stop(), 0)
-        tap.none("its log", server.faults_of_log())
+        tap.equal("it ends well", server.stop(), 0)
+        tap.none("its log", faults_of_log(server))
         tap.none(f"{INSPECTOR.seen} answers: no path, no control byte, no text of the "
                  "request, no CORS; the headers that all have", INSPECTOR.faults)
-    finally:
-        home.close()
-    return tap.end()
+    tap.finish()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

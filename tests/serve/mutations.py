@@ -7,8 +7,7 @@ import threading
 import time
 from urllib.parse import quote
 
-import raw_http
-from raw_http import MARKER, request
+from raw_http import MARKER, Connection, answers, ask, request
 
 WORKERS = 4
 # How long a request may be without an answer before its sender says that it has ended:
@@ -202,7 +201,7 @@ def mutated(rng):
 def exchange(port, data):
     """The responses to what was sent, and whether the server closed."""
     responses = []
-    with raw_http.Connection(port) as connection:
+    with Connection(port) as connection:
         whole = connection.send(data)
         is_head = data.startswith(b"HEAD ")
         end = time.monotonic() + 20
@@ -252,7 +251,7 @@ class Storm:
         for status in [response.status for response in responses] or [0]:
             with self.lock:
                 self.statuses[status] = self.statuses.get(status, 0) + 1
-        if i % 50 == 0 and not self.server.answers():
+        if i % 50 == 0 and not answers(self.server):
             self.faults.append(f"{i}: no answer afterwards; {data[:300]!r}")
         if not self.server.is_alive():
             self.faults.append(f"{i}: THE SERVER IS GONE: {data[:2000]!r}")
@@ -274,7 +273,7 @@ def unmutated(port):
     """Faults of the requests as they are: all of them have to succeed."""
     faults = []
     for method, target, *body in BODIES + QUERIES:
-        response = raw_http.ask(port, method, target, body[0] if body else None)
+        response = ask(port, method, target, body[0] if body else None)
         wanted = {"/records/a%2Fb": 404, "/records/none": 404}.get(target)
         good = response and response.status in ((wanted,) if wanted else (200, 201))
         if not good:

@@ -4,38 +4,23 @@
 usage: page.py KITH [AXE_JS]
 
 AXE_JS, or else $KITH_AXE, is the file axe.min.js of axe-core; without it those checks
-are skipped. With $KITH_SCREENSHOTS a
-picture of each state is put into that folder. Needs the Python package selenium,
-Debian's chromium and chromium-driver, and the default model.
+are skipped. With $KITH_SCREENSHOTS a picture of each state is put into that folder.
+Needs the Python package selenium, Debian's chromium and chromium-driver, and the
+default model.
 """
 
-import json
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from urllib.parse import quote
 
-from browser import (
-    Browser,
-    Keys,
-    SlowServer,
-    check_axe,
-    check_width,
-    equal,
-    finish,
-    ok,
-    picture,
-    serving,
-    settled,
-    skip,
-    slow_server,
-)
+from browser import Browser, Keys, check_axe, check_width, picture, settled
+from slow_server import SlowServer, slow_server
+from tap import Tap, skip_all
+from work import REAL, ROOT, Work
 
-ROOT = Path(__file__).resolve().parents[2]
 FAQ = ROOT / "docs" / "samples" / "faq.jsonl"
 PAGE = ROOT / "tools" / "serve" / "page.html"
 PAIR = ["Today is a sunny day", "The weather today is beautiful"]
@@ -67,36 +52,33 @@ return Math.min(...contrasts);
 """
 
 
-# ---------------------------------------------------------------- the checks
-
-
-def check_search(browser, url):
+def check_search(tap, browser, url):
     browser.open(url)
     browser.says("#about", "kith")
-    ok(
-        "231 records" in browser.text("#answer"),
+    tap.check(
         "start: says what can be searched",
+        "231 records" in browser.text("#answer"),
         browser.text("#answer"),
     )
     picture(browser, "start")
     browser.focus("#q")
     browser.keys(QUESTION, Keys.ENTER)
     browser.has(".hit")
-    equal(browser.count(".hit"), 10, "search: ten results")
+    tap.equal("search: ten results", browser.count(".hit"), 10)
     first = browser.text(".hit")
-    ok(
-        "medicare-05" in first and "Medicare premiums" in first,
+    tap.check(
         "search: the first is what the README shows",
+        "medicare-05" in first and "Medicare premiums" in first,
         first,
     )
     marks = browser.all(".hit mark")
-    ok(
+    tap.check(
+        "search: the query's words are highlighted",
         marks
         and all(
             mark.lower() in ("need", "pay", "more", "after", "raise", "raises")
             for mark in marks
         ),
-        "search: the query's words are highlighted",
         marks,
     )
     facts = browser.text("#state")
@@ -108,132 +90,129 @@ def check_search(browser, url):
         "in the server",
         "in all",
     ):
-        ok(fact in facts, f"search: the facts tell '{fact}'", facts)
-    equal(
+        tap.check(f"search: the facts tell '{fact}'", fact in facts, facts)
+    tap.equal(
+        "search: the query is in the address",
         browser.js("return new URLSearchParams(location.hash.slice(1)).get('q')"),
         QUESTION,
-        "search: the query is in the address",
     )
     picture(browser, "search")
 
 
-def check_scores(browser, url, kith, collection):
-    printed = subprocess.run(
-        [kith, "search", str(collection), QUESTION, "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    wanted = [(hit["id"], f"{hit['score']:.4f}") for hit in json.loads(printed)["hits"]]
+def check_scores(tap, browser, work):
+    found = work.json("search", "faq.kith", QUESTION)
+    wanted = [(hit["id"], f"{hit['score']:.4f}") for hit in found["hits"]]
     shown = browser.js(
         "return [...document.querySelectorAll('.hit')].map(hit => ["
         "hit.querySelector('.from').innerText.split(' ')[0], "
         "hit.querySelector('.score span').lastChild.data])"
     )
-    equal(
+    tap.equal(
+        "search: ids and scores are those of the program",
         [tuple(one) for one in shown],
         wanted,
-        "search: ids and scores are those of the program",
     )
 
 
-def check_record(browser):
+def check_record(tap, browser):
     browser.click(".hit .open")
     browser.has(".record dl")
     record = browser.text(".record")
-    ok(
+    tap.check(
+        "record: text, metadata and source",
         "Part B and Part D" in record
         and "medicare" in record
         and "faq.jsonl, line 5" in record,
-        "record: text, metadata and source",
         record,
     )
-    equal(
+    tap.equal(
+        "record: the button says that it is open",
         browser.js(
             "return document.querySelector('.hit .open').getAttribute('aria-expanded')"
         ),
         "true",
-        "record: the button says that it is open",
     )
     picture(browser, "record")
     browser.click(".hit .open")
-    ok(browser.hidden(".record"), "record: closes again")
+    tap.check("record: closes again", browser.hidden(".record"))
 
 
-def check_similar(browser):
+def check_similar(tap, browser):
     browser.click(".hit .like-this")
     browser.has(".like")
     like = browser.text(".like")
-    ok(
-        "medicare-05" in like and "Medicare premiums" in like,
+    tap.check(
         "similar: names the record",
+        "medicare-05" in like and "Medicare premiums" in like,
         like,
     )
     hits = browser.all(".hit .from")
-    ok(
-        len(hits) == 10 and not any("medicare-05 " in hit for hit in hits),
+    tap.check(
         "similar: ten others",
+        len(hits) == 10 and not any("medicare-05 " in hit for hit in hits),
         hits,
     )
     picture(browser, "similar")
     browser.driver.refresh()
-    ok(
+    tap.check(
+        "similar: a reload shows it again",
         browser.wait(
             "document.querySelector('.like')"
             " && document.querySelectorAll('.hit').length"
         )
         == 10,
-        "similar: a reload shows it again",
     )
     browser.driver.back()
-    ok(
+    tap.check(
+        "similar: Back leads to the search",
         browser.wait(
             "!document.querySelector('.like') && "
             "document.querySelectorAll('.hit mark').length > 0"
         ),
-        "similar: Back leads to the search",
     )
-    equal(
+    tap.equal(
+        "similar: with its query",
         browser.js("return document.querySelector('#q').value"),
         QUESTION,
-        "similar: with its query",
     )
 
 
-def check_filter(browser, url):
+def check_filter(tap, browser, url):
     browser.open(f"{url}#q=rent&where=topic+%3D+%22work%22")
     browser.has(".hit")
     hits = browser.all(".hit .from")
-    ok(
-        hits and all(hit.startswith("work-") for hit in hits),
+    tap.check(
         "filter: only what matches",
+        hits and all(hit.startswith("work-") for hit in hits),
         hits,
     )
-    ok(browser.js("return document.querySelector('#filter').open"), "filter: is shown")
+    tap.check(
+        "filter: is shown", browser.js("return document.querySelector('#filter').open")
+    )
     browser.open(f"{url}#q=rent&where=topic+%3D+%22none+such%22")
     settled(browser)
-    ok(
-        "No record matches" in browser.text("#answer"),
+    tap.check(
         "empty: says that nothing matches",
+        "No record matches" in browser.text("#answer"),
         browser.text("#answer"),
     )
     picture(browser, "empty")
     browser.open(f"{url}#q=rent&where=topic+%3D")
     settled(browser)
-    ok(
-        "invalid_request" in browser.text("#problem"),
+    tap.check(
         "error: the server's code is shown",
+        "invalid_request" in browser.text("#problem"),
         browser.text("#problem"),
     )
-    ok(
-        len(browser.text("#problem strong")) > 10,
+    tap.check(
         "error: and its message",
+        len(browser.text("#problem strong")) > 10,
         browser.text("#problem"),
     )
     picture(browser, "error")
 
 
-def check_compare(browser, url):
+def check_compare(tap, browser, url):
     browser.open(f"{url}#compare=")
     browser.wait("document.querySelectorAll('textarea').length === 2")
     picture(browser, "compare-start")
@@ -242,108 +221,116 @@ def check_compare(browser, url):
         browser.keys(text)
     browser.keys(Keys.ENTER)
     browser.has(".figure")
-    equal(browser.text(".figure"), PAIR_SCORE, "compare: the score of two sentences")
-    ok(
-        "3.2 of 5" in browser.text(".meaning"),
+    tap.equal(
+        "compare: the score of two sentences", browser.text(".figure"), PAIR_SCORE
+    )
+    tap.check(
         "compare: what the score means",
+        "3.2 of 5" in browser.text(".meaning"),
         browser.text(".meaning"),
     )
-    ok(
-        "fp32" in browser.text("#state"),
+    tap.check(
         "compare: model and precision",
+        "fp32" in browser.text("#state"),
         browser.text("#state"),
     )
     picture(browser, "compare")
 
 
-def check_heat_map(browser):
+def check_heat_map(tap, browser):
     for text in MORE:
         browser.click("#add")
         browser.keys(text)
     browser.keys(Keys.ENTER)
     browser.has(".heat")
-    equal(
+    tap.equal(
+        "heat map: four sentences have twelve cells",
         browser.count(".heat td button"),
         12,
-        "heat map: four sentences have twelve cells",
     )
-    equal(browser.count(".heat th[scope=row]"), 4, "heat map: a row header for each")
-    equal(browser.text(".figure"), PAIR_SCORE, "heat map: the closest pair is chosen")
+    tap.equal(
+        "heat map: a row header for each", browser.count(".heat th[scope=row]"), 4
+    )
+    tap.equal(
+        "heat map: the closest pair is chosen", browser.text(".figure"), PAIR_SCORE
+    )
     for scheme in ("dark", "light"):
         browser.scheme(scheme)
         least = browser.js(LEAST_CONTRAST)
-        ok(
-            least >= 4.5,
+        tap.check(
             f"heat map: text contrast of 4.5 at every score, {scheme}",
+            least >= 4.5,
             least,
         )
     browser.driver.refresh()
     browser.has(".heat")
     picture(browser, "heat-map")
     browser.click(".remove")
-    equal(browser.count("textarea"), 3, "compare: a sentence can be removed")
+    tap.equal("compare: a sentence can be removed", browser.count("textarea"), 3)
     browser.open(browser.driver.current_url.split("#")[0] + "#compare=&s=one")
     browser.wait("document.querySelectorAll('textarea').length === 2")
     browser.focus("#s1")
     browser.keys(Keys.ENTER)
-    ok("at least two" in browser.text("#state"), "compare: one sentence is too few")
+    tap.check(
+        "compare: one sentence is too few", "at least two" in browser.text("#state")
+    )
 
 
-def check_keyboard(browser, url):
+def check_keyboard(tap, browser, url):
     """The whole journey with keys alone."""
     browser.open(url)
     browser.says("#about", "kith")
     browser.keys(Keys.TAB)
-    equal(
+    tap.equal(
+        "keys: the first Tab is the skip link",
         browser.focused("node.innerText"),
         "Skip to the content",
-        "keys: the first Tab is the skip link",
     )
     browser.keys(Keys.ENTER)
-    equal(browser.focused("node.id"), "main", "keys: which skips")
+    tap.equal("keys: which skips", browser.focused("node.id"), "main")
     browser.keys("/")
-    equal(browser.focused("node.id"), "q", "keys: / goes to the search box")
+    tap.equal("keys: / goes to the search box", browser.focused("node.id"), "q")
     browser.keys(QUESTION, Keys.ENTER)
     browser.has(".hit")
     browser.keys(Keys.ARROW_DOWN, "j", "j", "k")
-    equal(
+    tap.equal(
+        "keys: arrow, j and k move through the results",
         browser.focused("[...document.querySelectorAll('.hit')].indexOf(node)"),
         1,
-        "keys: arrow, j and k move through the results",
     )
     outline = browser.focused("getComputedStyle(node).outlineStyle")
-    ok(outline != "none", "keys: the focus is visible", outline)
+    tap.check("keys: the focus is visible", outline != "none", outline)
     browser.keys("k", Keys.ENTER)
-    ok(browser.has(".record dl"), "keys: Enter opens the record")
+    tap.check("keys: Enter opens the record", browser.has(".record dl"))
     browser.keys(Keys.ESCAPE)
-    ok(browser.hidden(".record"), "keys: Escape closes it")
+    tap.check("keys: Escape closes it", browser.hidden(".record"))
     browser.keys("s")
-    ok(browser.has(".like"), "keys: s asks for what is similar")
-    ok(
-        browser.focused("node.matches('.hit:first-child')"),
+    tap.check("keys: s asks for what is similar", browser.has(".like"))
+    tap.check(
         "keys: and the focus is on the first of those",
+        browser.focused("node.matches('.hit:first-child')"),
     )
     browser.keys("/")
     browser.back_tab()
-    equal(
-        browser.focused("node.id"), "to-compare", "keys: back from the box is Compare"
+    tap.equal(
+        "keys: back from the box is Compare", browser.focused("node.id"), "to-compare"
     )
     browser.keys(Keys.ENTER)
     browser.wait("document.querySelectorAll('textarea').length === 2")
     browser.keys("/")
     browser.keys(PAIR[0], Keys.TAB, PAIR[1], Keys.TAB, Keys.TAB, Keys.ENTER)
-    equal(browser.focused("node.id"), "s3", "keys: a third sentence is added")
+    tap.equal("keys: a third sentence is added", browser.focused("node.id"), "s3")
     browser.keys(MORE[0], Keys.ENTER)
-    ok(browser.has(".heat"), "keys: Enter compares")
+    tap.check("keys: Enter compares", browser.has(".heat"))
     for _ in range(8):
         if browser.focused("node.matches('.heat button')"):
             break
         browser.keys(Keys.TAB)
     before = browser.text(".figure")
     browser.keys(Keys.ARROW_RIGHT, Keys.ENTER)
-    ok(
-        browser.text(".figure") != before,
+    tap.check(
         "keys: arrows and Enter choose another pair",
+        browser.text(".figure") != before,
         before,
     )
 
@@ -352,7 +339,7 @@ def comparing(sentences):
     return "#compare=" + "".join(f"&s={quote(text)}" for text in sentences)
 
 
-def check_looks(browser, url, axe):
+def check_looks(tap, browser, url, axe):
     states = {
         "start": "",
         "results": "#q=Do+I+need+to+pay+more+after+a+raise",
@@ -366,30 +353,30 @@ def check_looks(browser, url, axe):
         for name, hash_ in states.items():
             browser.open(url + hash_)
             settled(browser)
-            check_axe(browser, axe, f"{name}, {scheme}")
+            check_axe(tap, browser, axe, f"{name}, {scheme}")
             picture(browser, f"{scheme}-{name.replace(' ', '-')}")
         dark = browser.js(
             "return getComputedStyle(document.documentElement).backgroundColor"
         )
         is_dark = sum(int(n) for n in dark[4:-1].split(",")) < 200
-        equal(is_dark, scheme == "dark", f"{scheme}: the page is {scheme}")
+        tap.equal(f"{scheme}: the page is {scheme}", is_dark, scheme == "dark")
     browser.scheme("light")
     browser.size(360, 740)
     for name, hash_ in states.items():
         browser.open(url + hash_)
         settled(browser)
-        check_width(browser, f"{name}, 360 px")
+        check_width(tap, browser, f"{name}, 360 px")
         picture(browser, f"phone-{name.replace(' ', '-')}")
     browser.open(url + states["results"])
     settled(browser)
     browser.click(".hit .open")
     browser.has(".record dl")
-    check_width(browser, "record, 360 px")
+    check_width(tap, browser, "record, 360 px")
     picture(browser, "phone-record")
     browser.size(1200, 900)
 
 
-def check_first_paint(browser, url):
+def show_first_paint(browser, url):
     times = []
     for _ in range(5):
         browser.open(url)
@@ -406,7 +393,7 @@ def check_first_paint(browser, url):
     )
 
 
-def check_origin(browser, url):
+def check_origin(tap, browser, url):
     browser.read_logs()
     outside = [
         request
@@ -414,175 +401,165 @@ def check_origin(browser, url):
         if not request.startswith((url, "data:", "about:", "blob:"))
         and request.startswith(("http", "ws"))
     ]
-    ok(not outside, "network: no request leaves the server", outside)
-    ok(
-        len(browser.requests) > 10,
+    tap.check("network: no request leaves the server", not outside, outside)
+    tap.check(
         "network: requests were seen at all",
+        len(browser.requests) > 10,
         browser.requests,
     )
 
 
-def check_complaints(browser, name, expected=()):
+def check_complaints(tap, browser, name, expected=()):
     browser.read_logs()
     found = [
         line
         for line in browser.complaints
         if not any(part in line for part in expected)
     ]
-    ok(not found, f"{name}: the console is empty", found)
+    tap.check(f"{name}: the console is empty", not found, found)
     browser.complaints.clear()
     browser.requests.clear()
 
 
-def check_key(browser, kith, collection, folder):
-    key_file = folder / "key"
-    key_file.write_text(KEY + "\n")
-    with serving(kith, collection, "--api-key-file", key_file) as server:
-        browser.open(server.url + "#q=rent")
-        ok(browser.has("#key"), "key: a field asks for it")
-        equal(browser.focused("node.id"), "key", "key: and has the focus")
+def check_key(tap, browser, work):
+    (work.folder / "key").write_text(KEY + "\n")
+    with work.serve("faq.kith", "--api-key-file", "key") as server:
+        browser.open(f"{server.url}/#q=rent")
+        tap.check("key: a field asks for it", browser.has("#key"))
+        tap.equal("key: and has the focus", browser.focused("node.id"), "key")
         picture(browser, "key")
         browser.keys("wrong", Keys.ENTER)
-        ok(browser.says("#problem", "not accept"), "key: a wrong one is told")
+        tap.check("key: a wrong one is told", browser.says("#problem", "not accept"))
         browser.keys(KEY, Keys.ENTER)
-        ok(browser.has(".hit"), "key: the right one searches")
+        tap.check("key: the right one searches", browser.has(".hit"))
         browser.driver.refresh()
-        ok(browser.has(".hit"), "key: a reload keeps it")
-        ok(KEY not in browser.driver.current_url, "key: it is not in the address")
+        tap.check("key: a reload keeps it", browser.has(".hit"))
+        tap.check(
+            "key: it is not in the address", KEY not in browser.driver.current_url
+        )
     browser.click(".hit .open")
-    ok(
-        browser.says(".record", "does not answer"),
+    tap.check(
         "gone: the panel of a record says so",
+        browser.says(".record", "does not answer"),
     )
     browser.focus("#q")
     browser.keys(" again", Keys.ENTER)
-    ok(
-        browser.says("#problem", "does not answer"),
+    tap.check(
         "gone: the page says that the server does not answer",
+        browser.says("#problem", "does not answer"),
         browser.text("#problem"),
     )
-    ok(
-        browser.js("return document.querySelector('#problem button') !== null"),
+    tap.check(
         "gone: and offers to try again",
+        browser.js("return document.querySelector('#problem button') !== null"),
     )
     picture(browser, "gone")
     check_complaints(
-        browser, "key and gone", ("status of 401", "ERR_CONNECTION_REFUSED")
+        tap, browser, "key and gone", ("status of 401", "ERR_CONNECTION_REFUSED")
     )
 
 
-def check_several(browser, kith, collection, folder):
-    other = folder / "empty.kith"
-    nothing = folder / "nothing.txt"
-    nothing.write_text("")
-    subprocess.run(
-        [kith, "index", str(other), str(nothing), "--format", "lines", "-q"], check=True
-    )
-    with serving(kith, collection, other) as server:
+def check_several(tap, browser, work):
+    (work.folder / "nothing.txt").write_text("")
+    work.run("index", "empty.kith", "nothing.txt", "--format", "lines", "-q")
+    with work.serve("faq.kith", "empty.kith") as server:
         browser.open(server.url)
         browser.wait("document.querySelectorAll('#in option').length === 2")
         picture(browser, "several")
-        browser.open(server.url + "#q=rent&in=empty")
+        browser.open(f"{server.url}/#q=rent&in=empty")
         settled(browser)
-        ok(
-            "is empty" in browser.text("#answer"),
+        tap.check(
             "several: an empty collection says so",
+            "is empty" in browser.text("#answer"),
             browser.text("#answer"),
         )
-        browser.open(server.url + "#q=rent&in=faq")
-        ok(browser.has(".hit"), "several: one is chosen")
-    with serving(kith) as server:
+        browser.open(f"{server.url}/#q=rent&in=faq")
+        tap.check("several: one is chosen", browser.has(".hit"))
+    with work.serve() as server:
         browser.open(server.url)
-        ok(
-            browser.wait("!document.querySelector('#compare').hidden"),
+        tap.check(
             "no collection: the page compares",
+            browser.wait("!document.querySelector('#compare').hidden"),
         )
-        ok(browser.hidden("#to-search"), "no collection: and does not search")
+        tap.check("no collection: and does not search", browser.hidden("#to-search"))
         picture(browser, "no-collection")
-    check_complaints(browser, "several")
+    check_complaints(tap, browser, "several")
 
 
-def check_slow(browser):
+def check_slow(tap, browser):
     with slow_server(PAGE.read_bytes()) as url:
         browser.open(url)
         browser.says("#about", "kith")
         browser.focus("#q")
         browser.keys("slow", Keys.ENTER)
-        ok(
+        tap.check(
+            "slow: says that it still works",
             browser.wait(
                 "document.querySelector('#state').innerText === 'Still working…'",
                 patience=0.9,
             ),
-            "slow: says that it still works",
         )
         picture(browser, "slow")
         browser.js("document.querySelector('#q').value = 'quick'")
         browser.keys(Keys.ENTER)
         browser.has(".hit")
         time.sleep(SlowServer.delay + 0.2)
-        equal(browser.text(".hit .text"), "quick", "slow: the newest question wins")
-        equal(
-            browser.text(".hit .title"), "<b>&amp;</b>", "data are text, never markup"
+        tap.equal("slow: the newest question wins", browser.text(".hit .text"), "quick")
+        tap.equal(
+            "data are text, never markup", browser.text(".hit .title"), "<b>&amp;</b>"
         )
-        ok(
-            "approximate, recall 0.967" in browser.text("#state"),
+        tap.check(
             "an answer that is not exact tells its recall",
+            "approximate, recall 0.967" in browser.text("#state"),
             browser.text("#state"),
         )
-    check_complaints(browser, "slow")
+    check_complaints(tap, browser, "slow")
 
 
-def check_all(browser, kith, axe, folder):
-    collection = folder / "faq.kith"
-    subprocess.run(
-        [kith, "index", str(collection), str(FAQ), "-q", "--precision", "fp32"],
-        check=True,
-    )
+def check_all(tap, browser, work, axe):
+    work.run("index", "faq.kith", FAQ, "-q", "--precision", "fp32")
     browser.scheme("light")
-    with serving(kith, collection, "--precision", "fp32") as server:
-        url = server.url
-        check_search(browser, url)
-        check_scores(browser, url, kith, collection)
-        check_record(browser)
-        check_similar(browser)
-        check_compare(browser, url)
-        check_heat_map(browser)
-        check_keyboard(browser, url)
-        check_origin(browser, url)
-        check_complaints(browser, "journey")
-        check_filter(browser, url)
-        check_looks(browser, url, axe)
-        check_origin(browser, url)
-        check_complaints(browser, "errors and looks", ("status of 400",))
-        check_first_paint(browser, url)
-    check_several(browser, kith, collection, folder)
-    check_key(browser, kith, collection, folder)
-    check_slow(browser)
+    with work.serve("faq.kith", "--precision", "fp32") as server:
+        url = f"{server.url}/"
+        check_search(tap, browser, url)
+        check_scores(tap, browser, work)
+        check_record(tap, browser)
+        check_similar(tap, browser)
+        check_compare(tap, browser, url)
+        check_heat_map(tap, browser)
+        check_keyboard(tap, browser, url)
+        check_origin(tap, browser, url)
+        check_complaints(tap, browser, "journey")
+        check_filter(tap, browser, url)
+        check_looks(tap, browser, url, axe)
+        check_origin(tap, browser, url)
+        check_complaints(tap, browser, "errors and looks", ("status of 400",))
+        show_first_paint(browser, url)
+    check_several(tap, browser, work)
+    check_key(tap, browser, work)
+    check_slow(tap, browser)
 
 
 def main():
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    kith = sys.argv[1]
     chromium = shutil.which("chromium")
     driver = shutil.which("chromedriver")
-    home = Path(os.environ.get("KITH_HOME", Path.home() / ".local/share/kith"))
     if chromium is None:
-        skip("chromium is missing (Debian: chromium)")
+        skip_all("chromium is missing (Debian: chromium)")
     if driver is None:
-        skip("chromedriver is missing (Debian: chromium-driver)")
-    if not (home / "models" / "all-MiniLM-L6-v2.kmodel").exists():
-        skip("the model all-MiniLM-L6-v2 is missing (tools/setup model)")
+        skip_all("chromedriver is missing (Debian: chromium-driver)")
     axe_file = sys.argv[2] if len(sys.argv) == 3 else os.environ.get("KITH_AXE")
     axe = Path(axe_file).read_text() if axe_file else None
-    with tempfile.TemporaryDirectory(prefix="kith-page-") as name:
-        folder = Path(name)
-        browser = Browser(chromium, driver, folder / "profile")
+    tap = Tap()
+    with Work(sys.argv[1], REAL) as work:
+        browser = Browser(chromium, driver, work.folder / "profile")
         try:
-            check_all(browser, kith, axe, folder)
+            check_all(tap, browser, work, axe)
         finally:
             browser.close()
-    finish()
+    tap.finish()
 
 
-main()
+if __name__ == "__main__":
+    main()

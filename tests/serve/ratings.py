@@ -10,19 +10,16 @@ Here the same figures are made from the data, with kith's own vectors in fp32 an
 import csv
 import re
 import statistics
-import subprocess
 import sys
 from array import array
 from pathlib import Path
 
+from tap import Tap, skip_all
+from work import REAL, Work
+
 FILES = ("stsb-en-dev.csv", "stsb-en-test.csv")
 DIM = 384
 INT8_TOLERANCE = 0.02
-
-
-def skip(reason):
-    print(f"1..0 # SKIP {reason}")
-    sys.exit(0)
 
 
 def read_pairs(folder):
@@ -33,14 +30,11 @@ def read_pairs(folder):
                 yield " ".join(first.split()), " ".join(second.split()), float(rating)
 
 
-def scores(kith, pairs, precision):
+def scores(work, pairs, precision):
     lines = "".join(f"{a}\n{b}\n" for a, b, _ in pairs)
-    encoded = subprocess.run(
-        [kith, "encode", "-", "--format", "f32", "--precision", precision],
-        input=lines.encode(),
-        capture_output=True,
-        check=True,
-    ).stdout
+    encoded = work.run(
+        "encode", "-", "--format", "f32", "--precision", precision, data=lines.encode()
+    )
     values = array("f", encoded)
     vectors = [values[at : at + DIM] for at in range(0, len(values), DIM)]
     return [
@@ -67,28 +61,7 @@ def measured(bounds, rated):
         yield low, len(ratings), statistics.fmean(ratings), quarter, three_quarters
 
 
-def main():
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
-    kith, page, folder = sys.argv[1], Path(sys.argv[2]).read_text(), Path(sys.argv[3])
-    if not all((folder / name).exists() for name in FILES):
-        skip(f"no STS Benchmark in {folder.name}/")
-    if subprocess.run([kith, "tokens", "a"], capture_output=True).returncode:
-        skip("the model all-MiniLM-L6-v2 is missing (tools/setup model)")
-    pairs = list(read_pairs(folder))
-    bands = bands_of(page)
-    bounds = [band[0] for band in bands]
-    ratings = [rating for _, _, rating in pairs]
-    fp32 = list(measured(bounds, list(zip(scores(kith, pairs, "fp32"), ratings))))
-    int8 = list(measured(bounds, list(zip(scores(kith, pairs, "int8"), ratings))))
-    total = int(re.search(r"const RATED_PAIRS = (\d+);", page)[1])
-
-    results = [
-        (
-            "all pairs are in a band",
-            total == len(pairs) == sum(band[1] for band in bands) and len(bands) > 1,
-        )
-    ]
+def check_bands(tap, bands, fp32, int8):
     for band, exact, quick in zip(bands, fp32, int8):
         low, n, mean, quarter, three_quarters = exact
         shown = (low, n, round(mean, 1), round(quarter, 2), round(three_quarters, 2))
@@ -96,17 +69,37 @@ def main():
             f"# from {low}: {n} pairs, mean {mean:.3f} (int8 {quick[2]:.3f}), "
             f"half between {quarter:.2f} and {three_quarters:.2f}"
         )
-        results.append((f"from {low}: the page's figures", band == shown))
-        results.append(
-            (
-                f"from {low}: int8 has the same mean within {INT8_TOLERANCE}",
-                abs(mean - quick[2]) <= INT8_TOLERANCE,
-            )
+        tap.equal(f"from {low}: the page's figures", band, shown)
+        tap.check(
+            f"from {low}: int8 has the same mean within {INT8_TOLERANCE}",
+            abs(mean - quick[2]) <= INT8_TOLERANCE,
         )
-    for i, (name, good) in enumerate(results, 1):
-        print(f"{'ok' if good else 'not ok'} {i} - {name}")
-    print(f"1..{len(results)}")
-    sys.exit(not all(good for _, good in results))
 
 
-main()
+def main():
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    page, folder = Path(sys.argv[2]).read_text(), Path(sys.argv[3])
+    if not all((folder / name).exists() for name in FILES):
+        skip_all(f"no STS Benchmark in {folder.name}/")
+    tap = Tap()
+    pairs = list(read_pairs(folder))
+    bands = bands_of(page)
+    bounds = [band[0] for band in bands]
+    ratings = [rating for _, _, rating in pairs]
+    with Work(sys.argv[1], REAL) as work:
+        fp32, int8 = (
+            list(measured(bounds, list(zip(scores(work, pairs, precision), ratings))))
+            for precision in ("fp32", "int8")
+        )
+    total = int(re.search(r"const RATED_PAIRS = (\d+);", page)[1])
+    tap.check(
+        "all pairs are in a band",
+        total == len(pairs) == sum(band[1] for band in bands) and len(bands) > 1,
+    )
+    check_bands(tap, bands, fp32, int8)
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -223,3 +223,17 @@ def send_raw(port, data, timeout=20.0, is_head=False):
 def ask(port, method, target, body=None, headers=(), **how):
     data = request(method, target, body, headers, **how)
     return send_raw(port, data, is_head=method == "HEAD")
+
+
+def answers(server, seconds=10):
+    """Whether GET /healthz is answered in that time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.is_alive():
+        try:
+            response = ask(server.port, "GET", "/healthz")
+        except OSError:
+            response = None
+        if response and response.status == 200:
+            return True
+        time.sleep(0.02)
+    return False

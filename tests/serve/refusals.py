@@ -3,8 +3,8 @@
 import json
 
 from raw_http import MARKER, Connection, ask, request, send_raw
-from running import KEY
 
+KEY = "a-key-of-this-test-0123456789"
 SEARCH = {"query": f"{MARKER} river", "k": 2}
 EMBED = {"input": f"{MARKER} river", "model": "tiny"}
 STORE = "/v1/vector_stores/c/search"
@@ -283,14 +283,14 @@ def protocol(tap, port):
     with Connection(port) as connection:
         connection.send(b"".join(request("GET", target) for target in targets))
         statuses = [r.status if (r := connection.read()) else None for _ in targets]
-    tap.same("20 requests in one packet are answered in order", statuses,
+    tap.equal("20 requests in one packet are answered in order", statuses,
              [200, 200, 200, 404, 200] * 4)
     with Connection(port) as connection:
         connection.send(b"".join(request("POST", "/v1/embeddings", {
             "input": [MARKER] * i, "model": "tiny"}) for i in range(1, 9)))
         lengths = [len(r.json().get("data", [])) if (r := connection.read()) else None
                    for _ in range(8)]
-    tap.same("and so are bodies, one behind the other", lengths, list(range(1, 9)))
+    tap.equal("and so are bodies, one behind the other", lengths, list(range(1, 9)))
     with Connection(port) as connection:
         connection.send(request("POST", "/nope", SEARCH) + request("GET", "/healthz"))
         found = [connection.read(), connection.read()]
@@ -437,7 +437,7 @@ def largest(tap, port):
 
 
 def keys(tap, port):
-    """A server with KEY."""
+    """A server whose key is KEY."""
     good = f"Authorization: Bearer {KEY}"
     faults = []
     for headers in ([good], [good, "Origin: http://localhost"]):

@@ -20,7 +20,8 @@ import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from served import Tap, Work
+from tap import Tap
+from work import TINY, Work
 
 K = 10
 N_QUERIES = 60
@@ -123,7 +124,7 @@ class Asker:
             [
                 self.search_texts,
                 self.work.folder / f"{collection}.kith",
-                self.work.models / "tiny.kmodel",
+                self.work.models / f"{TINY}.kmodel",
                 str(K),
                 "exact" if exact else "always",
             ],
@@ -185,8 +186,7 @@ def main():
         sys.exit(__doc__)
     tap = Tap()
     rng = random.Random(7)
-    with Work(sys.argv[1]) as work:
-        work.tiny_model()
+    with Work(sys.argv[1], TINY) as work:
         texts = [f"{sentence(rng)} {n}" for n in range(N_TEXTS)]
         (work.folder / "texts.txt").write_text("".join(text + "\n" for text in texts))
         work.run("index", "texts.kith", "texts.txt", "--format", "lines", "--quiet")
@@ -197,7 +197,7 @@ def main():
             "--vectors",
             "vectors.npy",
             "--model",
-            "tiny",
+            TINY,
             "--ann",
             "always",
             "--quiet",

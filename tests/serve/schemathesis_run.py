@@ -19,7 +19,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from served import ROOT, Tap, Work, skip_all
+from tap import Tap, skip_all
+from work import REAL, ROOT, Work
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 # Beyond the time it was given: requests that have begun, and the report.
@@ -79,9 +80,7 @@ def main():
         skip_all("no schemathesis: tools/setup makes an environment that has it")
     seconds = int(sys.argv[2])
     tap = Tap()
-    with Work(sys.argv[1]) as work:
-        if not work.real_model():
-            skip_all("no all-MiniLM-L6-v2.kmodel: tools/setup fetches it")
+    with Work(sys.argv[1], REAL) as work:
         work.run("index", "faq.kith", ROOT / "docs/samples/faq.jsonl", "--quiet")
         work.run(
             "index", "texts.kith", ROOT / "docs/samples/faq-queries.jsonl", "--quiet"
@@ -91,21 +90,15 @@ def main():
             check_report(tap, seconds, status, report)
             with urllib.request.urlopen(f"{server.url}/healthz", timeout=10) as answer:
                 tap.equal("the server still answers", answer.status, 200)
-            tap.equal("and has not ended meanwhile", server.process.poll(), None)
+            tap.equal("and has not ended meanwhile", server.status, None)
         tap.equal("SIGTERM ends it with status 0", server.status, 0)
         for name in "faq", "texts":
-            whole = subprocess.run(
-                [work.kith, "verify", f"{name}.kith"],
-                env=work.env,
-                cwd=work.folder,
-                check=False,
-                text=True,
-                capture_output=True,
-            )
+            whole = work.attempt("verify", f"{name}.kith")
             tap.check(
                 f"{name}: every byte is as its checksums say",
                 whole.returncode == 0,
-                whole.stdout + whole.stderr,
+                whole.stdout.decode(),
+                whole.stderr,
             )
     tap.finish()
 
