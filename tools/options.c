@@ -144,13 +144,15 @@ static bool set_value(const option *opt, const char *value)
     return false;
 }
 
+_Static_assert(MAX_OPTION_TEXTS == 8, "as messages say");
+
 static int set_option(const usage *use, const option *opt, const char *value)
 {
     if (set_value(opt, value)) {
         return GO_ON;
     }
     static const char *const expected[] = {
-        [OPTION_TEXTS] = "two values at most",
+        [OPTION_TEXTS] = "8 values at most",
         [OPTION_COUNT] = "a whole number",
         [OPTION_BYTES] = "a number of bytes, such as 4096, 64K or 16M",
         [OPTION_NUMBER] = "a number",

@@ -69,14 +69,21 @@ static void put_change(request *r, const char *what, bool value)
     buffer_byte(&r->reply, '\n');
 }
 
+static bool is_late(void *context)
+{
+    return request_is_late(context);
+}
+
 /* The one writer, for one change. It does not wait for another process: the client may. */
-static kith_writer *begin(request *r, const served_collection *collection)
+static kith_writer *begin_change(request *r, const served_collection *collection)
 {
     kith_error err;
     kith_writer *writer = NULL;
     kith_writer_opts opts = KITH_WRITER_OPTS_INIT;
     opts.no_wait = true;
     opts.no_prune = true;
+    opts.interrupted = is_late;
+    opts.context = r;
     if (kith_writer_begin(collection->collection, &opts, &writer, &err) != KITH_OK) {
         request_fail_library(r, &err);
     }
@@ -122,7 +129,7 @@ static void write_record(request *r, served_collection *collection,
 {
     kith_error err;
     kith_records *before = NULL;
-    kith_writer *writer = begin(r, collection);
+    kith_writer *writer = begin_change(r, collection);
     if (writer == NULL) {
         return;
     }
@@ -149,14 +156,16 @@ void api_put_record(service *s, request *r)
         return;
     }
     pthread_mutex_lock(&collection->writing);
-    write_record(r, collection, &input);
+    if (request_has_time(r)) { /* others may have had the lock for long */
+        write_record(r, collection, &input);
+    }
     pthread_mutex_unlock(&collection->writing);
 }
 
 static void delete_record(request *r, const served_collection *collection)
 {
     kith_error err;
-    kith_writer *writer = begin(r, collection);
+    kith_writer *writer = begin_change(r, collection);
     if (writer == NULL) {
         return;
     }
@@ -181,6 +190,8 @@ void api_delete_record(service *s, request *r)
         return;
     }
     pthread_mutex_lock(&collection->writing);
-    delete_record(r, collection);
+    if (request_has_time(r)) {
+        delete_record(r, collection);
+    }
     pthread_mutex_unlock(&collection->writing);
 }

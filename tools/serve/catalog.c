@@ -118,10 +118,10 @@ static char *name_of(const char *path)
     if (has_ending(name, ENDING)) {
         name[strlen(name) - strlen(ENDING)] = '\0';
     }
-    if (name[0] == '\0' || strlen(name) > MAX_NAME_BYTES ||
+    if (name[0] == '\0' || name[0] == '.' || strlen(name) > MAX_NAME_BYTES ||
         name[strspn(name, allowed)] != '\0') {
         message("%s: the name of a collection that is served has 1 to %d letters, digits, "
-                "dots, _ and -", path, MAX_NAME_BYTES);
+                "dots, _ and -, and no dot first", path, MAX_NAME_BYTES);
         free(name);
         return NULL;
     }

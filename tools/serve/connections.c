@@ -1,6 +1,5 @@
 #include "connections.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
@@ -30,8 +29,11 @@ static struct connection *find(int fd)
 bool connections_add(int fd, double seconds)
 {
     pthread_mutex_lock(&all.mutex);
-    const bool has_room = all.n < MAX_CONNECTIONS;
-    if (has_room) {
+    struct connection *stale = find(fd); /* it was closed, and no one told us */
+    const bool has_room = stale != NULL || all.n < MAX_CONNECTIONS;
+    if (stale != NULL) {
+        stale->deadline = seconds_now() + seconds;
+    } else if (has_room) {
         all.open[all.n++] = (struct connection){ fd, seconds_now() + seconds };
         counters_add_connection(1);
     }
@@ -55,7 +57,7 @@ void connections_allow(int fd, double seconds)
     pthread_mutex_lock(&all.mutex);
     struct connection *c = find(fd);
     if (c != NULL) {
-        c->deadline = seconds > 0 ? seconds_now() + seconds : INFINITY;
+        c->deadline = seconds_now() + seconds;
     }
     pthread_mutex_unlock(&all.mutex);
 }
@@ -67,7 +69,7 @@ void connections_cut(void)
     for (unsigned i = 0; i < all.n; i++) {
         if (now > all.open[i].deadline) {
             shutdown(all.open[i].fd, SHUT_RDWR); /* its thread sees the end */
-            all.open[i].deadline = INFINITY;
+            all.open[i].deadline = ANY_TIME;
         }
     }
     pthread_mutex_unlock(&all.mutex);

@@ -7,7 +7,8 @@
 #define N_STATUSES (sizeof(statuses) / sizeof(statuses[0]))
 #define N_BOUNDS (sizeof(bounds) / sizeof(bounds[0]))
 
-static const int statuses[] = { 200, 201, 400, 401, 403, 404, 405, 413, 415, 431, 500, 503 };
+static const int statuses[] = { 200, 201, 400, 401, 403, 404,
+                                405, 413, 415, 431, 500, 503 };
 /* Upper bounds of the histogram, in seconds. */
 static const double bounds[] = { 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
                                  0.2,   0.5,   1,     2,    5,    10,   60 };
@@ -60,12 +61,8 @@ static const char *name_of(size_t place)
     if (place == MAX_ROUTES - 1) {
         return "none";
     }
-    for (size_t i = 0; i <= place; i++) {
-        if (routes_at(i) == NULL) {
-            return NULL;
-        }
-    }
-    return routes_at(place)->name;
+    const route *to = routes_at(place);
+    return to == NULL ? NULL : to->name;
 }
 
 static void put_statuses(buffer *out)

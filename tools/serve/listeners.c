@@ -122,7 +122,8 @@ static int listen_at(listeners *l, const char *text, uint16_t port)
     return EXIT_DONE;
 }
 
-/* Both names of this machine for itself; one without IPv6 will do with the first. */
+/* Both addresses of this machine for itself; one without IPv6 will do with the first. What
+ * another program has on the second would get the questions, and the key, of some clients. */
 static int listen_at_loopback(listeners *l, uint16_t port)
 {
     socket_address six;
@@ -132,6 +133,9 @@ static int listen_at_loopback(listeners *l, uint16_t port)
     }
     port = port_of(l->fds[0]);
     const int fd = parse_address("::1", port, &six) ? listen_on(&six) : -1;
+    if (fd < 0 && errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL) {
+        return fail_listen("::1", port);
+    }
     if (fd >= 0) {
         l->fds[l->n++] = fd;
         message("listening on http://[::1]:%u/", port);

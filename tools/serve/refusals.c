@@ -11,7 +11,7 @@
 #define LINGER_SECONDS 1.0
 
 /* False at the end of what the client sends. */
-static bool drain(int fd)
+static bool read_rest(int fd)
 {
     char sent[8192];
     ssize_t n;
@@ -56,7 +56,7 @@ void refusals_sweep(refusals *r)
 {
     const double now = seconds_now();
     for (unsigned i = 0; i < r->n;) {
-        if (!drain(r->open[i].fd) || now - r->open[i].began > LINGER_SECONDS) {
+        if (!read_rest(r->open[i].fd) || now - r->open[i].began > LINGER_SECONDS) {
             close_at(r, i);
         } else {
             i++;

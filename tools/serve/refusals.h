@@ -1,5 +1,6 @@
 /* Connections that are one too many: told so, and kept until the answer has been read. A
- * socket that is closed while its client still sends takes the answer back. For one thread. */
+ * socket that is closed while its client still sends takes the answer back. For one
+ * thread. */
 #ifndef KITH_TOOLS_REFUSALS_H
 #define KITH_TOOLS_REFUSALS_H
 

@@ -16,6 +16,21 @@ void request_free(request *r)
     *r = (request)REQUEST_EMPTY;
 }
 
+static void put_openai_error(buffer *out, int status, const char *code, const char *text)
+{
+    put_key(out, "error");
+    put_open(out, '{');
+    put_key(out, "message");
+    put_text(out, text_of(text));
+    put_key(out, "type");
+    put_text(out, text_of(status < 500 ? "invalid_request_error" : "server_error"));
+    put_key(out, "param");
+    put_null(out);
+    put_key(out, "code");
+    put_text(out, text_of(code));
+    put_close(out, '}');
+}
+
 static void put_error(request *r, int status, const char *code, const char *text)
 {
     buffer_clear(&r->reply);
@@ -26,6 +41,9 @@ static void put_error(request *r, int status, const char *code, const char *text
     put_text(&r->reply, text_of(code));
     put_key(&r->reply, "message");
     put_text(&r->reply, text_of(text));
+    if (r->has_openai_error) {
+        put_openai_error(&r->reply, status, code, text);
+    }
     if (r->dify_error != 0) {
         put_key(&r->reply, "error_code");
         put_count(&r->reply, r->dify_error);
@@ -47,15 +65,22 @@ bool request_fail(request *r, int status, const char *code, const char *format, 
     return false;
 }
 
-bool request_refuse(request *r, const char *format, ...)
+bool request_is_late(const request *r)
 {
-    char text[640];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    put_error(r, HTTP_BAD_REQUEST, "invalid_request", text);
-    return false;
+    return *r->is_over || seconds_now() > r->deadline;
+}
+
+static bool fail_late(request *r)
+{
+    return request_fail(r, HTTP_UNAVAILABLE, "timeout",
+                        "the request took longer than %.0f seconds, or the server ends; "
+                        "ask for less at once",
+                        MAX_WORK_SECONDS);
+}
+
+bool request_has_time(request *r)
+{
+    return !request_is_late(r) || fail_late(r);
 }
 
 bool request_fail_library(request *r, const kith_error *err)
@@ -63,6 +88,8 @@ bool request_fail_library(request *r, const kith_error *err)
     switch (err->code) {
     case KITH_INVALID:
         return request_refuse(r, "%s", err->message);
+    case KITH_INTERRUPTED: /* writers ask request_is_late() */
+        return fail_late(r);
     case KITH_BUSY:
         return request_fail(r, HTTP_UNAVAILABLE, "busy",
                             "another writer holds the collection; try again");
@@ -72,14 +99,4 @@ bool request_fail_library(request *r, const kith_error *err)
                             "%s; the server's log says more",
                             kith_status_name(err->code));
     }
-}
-
-bool request_has_time(request *r)
-{
-    if (seconds_now() - r->began <= MAX_WORK_SECONDS) {
-        return true;
-    }
-    return request_fail(r, HTTP_UNAVAILABLE, "timeout",
-                        "the request took longer than %.0f seconds; ask for less at once",
-                        MAX_WORK_SECONDS);
 }

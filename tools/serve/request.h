@@ -3,6 +3,7 @@
 #define KITH_TOOLS_REQUEST_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "buffer.h"
@@ -42,7 +43,9 @@ enum {
 typedef enum http_method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_DELETE } http_method;
 
 typedef struct request {
-    double began; /* seconds_now() when it was there whole */
+    double began;    /* seconds_now() when it was there whole */
+    double deadline; /* of the work */
+    const atomic_bool *is_over; /* the server ends, and waits no more */
     http_method method;
     buffer place; /* what stands for {} in the route, decoded */
     kith_text query; /* what follows "?", as it was sent */
@@ -56,6 +59,7 @@ typedef struct request {
     buffer reply;
     /* Dify wants numbers for errors, too: 0 adds none. */
     unsigned dify_error;
+    bool has_openai_error; /* and OpenAI's clients an object called "error" */
 } request;
 
 #define REQUEST_EMPTY { .method = METHOD_GET }
@@ -66,12 +70,15 @@ void request_free(request *r);
  * the message for people: it holds no path of this machine. */
 bool request_fail(request *r, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* The usual one: KITH_INVALID and what else a client does wrong. */
-bool request_refuse(request *r, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-/* Reply for a failure of the library. What is not the client's fault is logged, not told. */
+/* The usual one: what a client does wrong. */
+#define request_refuse(r, ...) \
+    request_fail(r, HTTP_BAD_REQUEST, "invalid_request", __VA_ARGS__)
+/* Reply for a failure of the library. What is not the client's fault is logged, not
+ * told. */
 bool request_fail_library(request *r, const kith_error *err);
-/* False, and a reply, when the request has taken too long. */
+/* Whether the work is to end, since it has taken too long or the server ends. */
+bool request_is_late(const request *r);
+/* False, and a reply, when it is. */
 bool request_has_time(request *r);
 
 #endif

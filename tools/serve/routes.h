@@ -13,7 +13,8 @@ typedef struct route {
     route_function put;
     route_function delete;
     bool is_open; /* without an API key */
-    unsigned dify_error; /* request.dify_error of its errors */
+    unsigned dify_error;   /* as in request */
+    bool has_openai_error; /* the same */
 } route;
 
 /* The route of a path, as it was sent; what stands for {} in *place, as it was sent.

@@ -29,7 +29,11 @@
  * does not fit gets libmicrohttpd's own reply, or none. Untouched memory costs nothing. */
 #define POOL_BYTES (128u << 10)
 #define MAX_BODIES_BYTES (64u << 20) /* of all requests together */
-#define LARGE_BODY_BYTES (1u << 20)
+#define MAX_REPLIES_BYTES (256u << 20)
+#define LARGE_BYTES (1u << 20)
+/* A body that is refused is read and forgotten up to here, so that its client, which still
+ * sends, can read why. */
+#define MAX_FORGOTTEN_BYTES (64u << 20)
 #define MAX_ARENAS 2 /* malloc() keeps memory for each, and would have one a thread */
 #define STACK_BYTES (1u << 20)
 /* Seconds that a client has for each step. */
@@ -45,7 +49,9 @@ typedef struct server {
     const access_rules *rules;
     struct MHD_Daemon *daemon;
     _Atomic unsigned n_requests; /* that are being read or answered */
-    _Atomic size_t body_bytes; /* of all requests */
+    _Atomic size_t body_bytes;  /* of all requests */
+    _Atomic size_t reply_bytes; /* of all that are being sent */
+    atomic_bool is_over;        /* work is to end */
     atomic_bool is_draining;
 } server;
 
@@ -59,7 +65,9 @@ typedef struct exchange {
     bool has_head; /* and is counted in server.n_requests */
     bool is_too_large;
     bool is_too_much;  /* for the server, together with others */
-    size_t body_bytes; /* in server.body_bytes */
+    size_t body_bytes;  /* in server.body_bytes */
+    size_t reply_bytes; /* in server.reply_bytes */
+    bool is_large;      /* by its body or its reply */
     bool is_refused;   /* by its head; the body, if any, is not read */
     bool closes;       /* the connection: where the next request begins is in doubt */
 } exchange;
@@ -72,12 +80,14 @@ enum {
     HEAD_CONTENT_TYPE,
     HEAD_CONTENT_LENGTH,
     HEAD_TRANSFER_ENCODING,
+    HEAD_EXPECT,
     N_HEAD
 };
 
 static const char *const head_names[N_HEAD] = { "Host",           "Origin",
                                                 "Authorization",  "Content-Type",
-                                                "Content-Length", "Transfer-Encoding" };
+                                                "Content-Length", "Transfer-Encoding",
+                                                "Expect" };
 
 typedef struct head {
     const char *values[N_HEAD]; /* NULL: absent */
@@ -154,6 +164,7 @@ static bool find_route(exchange *e, const char *method)
                             "there is no such route; GET /openapi.json lists them");
     }
     r->dify_error = e->route->dify_error;
+    r->has_openai_error = e->route->has_openai_error;
     if (!percent_decode(&r->place, place, false)) {
         return request_refuse(r, "the path is not percent-encoded UTF-8");
     }
@@ -202,13 +213,6 @@ static bool check_body(exchange *e, const head *h)
            fail_too_large(r);
 }
 
-static bool has_body(const head *h)
-{
-    const char *length = h->values[HEAD_CONTENT_LENGTH];
-    return h->values[HEAD_TRANSFER_ENCODING] != NULL ||
-           (length != NULL && strcmp(length, "0") != 0);
-}
-
 /* Whether a request whose head is here may go on. */
 static bool check_head(const server *sv, exchange *e, const head *h, const char *method,
                        size_t n_head_bytes)
@@ -241,7 +245,7 @@ static void add_allow(struct MHD_Response *response, const route *to)
 static void add_headers(const server *sv, const exchange *e, struct MHD_Response *response)
 {
     const request *r = &e->request;
-    const bool is_page = r->content_type != NULL && strncmp(r->content_type, "text/html", 9) == 0;
+    const bool is_page = e->route != NULL && e->route->get == api_page;
     add_header(response, "Content-Type",
                r->content_type == NULL ? "application/json" : r->content_type);
     add_header(response, "X-Content-Type-Options", "nosniff");
@@ -267,10 +271,33 @@ static void add_headers(const server *sv, const exchange *e, struct MHD_Response
     }
 }
 
-static enum MHD_Result reply(const server *sv, exchange *e,
+static void forget_body(server *sv, exchange *e)
+{
+    e->is_large |= e->body_bytes >= LARGE_BYTES;
+    sv->body_bytes -= e->body_bytes;
+    e->body_bytes = 0;
+    buffer_free(&e->request.body);
+}
+
+/* Bytes of the reply stay until the client has read them. */
+static void count_reply(server *sv, exchange *e)
+{
+    request *r = &e->request;
+    if (sv->reply_bytes + r->reply.size > MAX_REPLIES_BYTES) {
+        request_fail(r, HTTP_UNAVAILABLE, "busy",
+                     "other replies wait for their clients to read them; try again");
+    }
+    e->reply_bytes = r->reply.size;
+    e->is_large |= e->reply_bytes >= LARGE_BYTES;
+    sv->reply_bytes += e->reply_bytes;
+}
+
+static enum MHD_Result reply(server *sv, exchange *e,
                              struct MHD_Connection *mhd_connection)
 {
     request *r = &e->request;
+    forget_body(sv, e);
+    count_reply(sv, e);
     const double seconds = seconds_now() - r->began;
     struct MHD_Response *response = MHD_create_response_from_buffer(
         r->reply.size, r->reply.data, MHD_RESPMEM_MUST_FREE);
@@ -334,13 +361,13 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *mhd_c
 static void take_body(server *sv, exchange *e, const char *data, size_t n_bytes)
 {
     buffer *body = &e->request.body;
-    if (e->is_too_large || e->is_too_much) {
+    if (e->is_refused || e->is_too_large || e->is_too_much) {
         return; /* the rest is read, and forgotten */
     }
     e->is_too_large = n_bytes > MAX_BODY_BYTES - body->size;
     e->is_too_much = sv->body_bytes + n_bytes > MAX_BODIES_BYTES;
     if (e->is_too_large || e->is_too_much) {
-        buffer_free(body);
+        forget_body(sv, e);
         return;
     }
     sv->body_bytes += n_bytes;
@@ -348,7 +375,15 @@ static void take_body(server *sv, exchange *e, const char *data, size_t n_bytes)
     buffer_append(body, data, n_bytes);
 }
 
-static enum MHD_Result begin(server *sv, exchange *e,
+/* Whether a refusal cannot wait for the end of the body. */
+static bool is_urgent(const exchange *e, const head *h)
+{
+    const char *length = h->values[HEAD_CONTENT_LENGTH];
+    return e->closes || h->values[HEAD_EXPECT] != NULL ||
+           (length != NULL && strtoull(length, NULL, 10) > MAX_FORGOTTEN_BYTES);
+}
+
+static enum MHD_Result start_request(server *sv, exchange *e,
                              struct MHD_Connection *mhd_connection, const char *method)
 {
     head h = { .twice = NULL };
@@ -363,8 +398,7 @@ static enum MHD_Result begin(server *sv, exchange *e,
         return MHD_YES;
     }
     e->is_refused = true;
-    /* A reply before the end of the request closes the connection. */
-    return e->closes || has_body(&h) ? reply(sv, e, mhd_connection) : MHD_YES;
+    return is_urgent(e, &h) ? reply(sv, e, mhd_connection) : MHD_YES;
 }
 
 /* Called when the head is there, for each part of the body, and at its end. */
@@ -378,7 +412,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd_conn
     (void)url;
     (void)version;
     if (!e->has_head) {
-        return begin(sv, e, mhd_connection, method);
+        return start_request(sv, e, mhd_connection, method);
     }
     if (*upload_data_size > 0) {
         take_body(sv, e, upload_data, *upload_data_size);
@@ -386,19 +420,13 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd_conn
         return MHD_YES;
     }
     e->request.began = seconds_now();
-    connections_allow(e->fd, 0);
+    e->request.deadline = e->request.began + MAX_WORK_SECONDS;
+    e->request.is_over = &sv->is_over;
+    connections_allow(e->fd, ANY_TIME);
     if (!e->is_refused) {
         work(sv, e);
     }
     return reply(sv, e, mhd_connection);
-}
-
-/* Memory that large requests took goes back to the system. */
-static void give_back(const exchange *e)
-{
-    if (e->body_bytes >= LARGE_BODY_BYTES) {
-        malloc_trim(0);
-    }
 }
 
 static void on_completed(void *context, struct MHD_Connection *mhd_connection,
@@ -413,9 +441,12 @@ static void on_completed(void *context, struct MHD_Connection *mhd_connection,
     }
     connections_allow(e->fd, IDLE_SECONDS);
     sv->n_requests -= e->has_head;
-    sv->body_bytes -= e->body_bytes;
+    forget_body(sv, e);
+    sv->reply_bytes -= e->reply_bytes;
     request_free(&e->request);
-    give_back(e);
+    if (e->is_large) {
+        malloc_trim(0);
+    }
     free(e->uri);
     free(e);
     *con_cls = NULL;
@@ -434,14 +465,27 @@ static void on_connection(void *context, struct MHD_Connection *mhd_connection,
 
 /* ------------------------------------------------------------------ the loop */
 
-/* Take every connection that waits, as far as there is room. */
-static void accept_all(const server *sv, int listener, refusals *refused)
+/* What lasts must not be tried again at once. */
+static void tell_accept_failure(void)
+{
+    if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
+        report_errno("connections wait", errno);
+        nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
+    }
+}
+
+/* Take the connections that wait, as far as there is room. */
+static void accept_some(const server *sv, int listener, refusals *refused)
 {
     struct sockaddr_storage address;
     socklen_t length = sizeof(address);
-    int fd;
-    while ((fd = accept4(listener, (struct sockaddr *)&address, &length,
-                         SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+    for (unsigned i = 0; i < MAX_CONNECTIONS; i++) {
+        const int fd = accept4(listener, (struct sockaddr *)&address, &length,
+                               SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+            tell_accept_failure();
+            return;
+        }
         if (!connections_add(fd, FIRST_HEAD_SECONDS)) {
             refusals_add(refused, fd);
         } else if (MHD_add_connection(sv->daemon, fd, (struct sockaddr *)&address,
@@ -449,10 +493,6 @@ static void accept_all(const server *sv, int listener, refusals *refused)
             connections_remove(fd); /* which libmicrohttpd has closed */
         }
         length = sizeof(address);
-    }
-    if (errno == EMFILE || errno == ENFILE) {
-        message("no more files can be opened: connections wait");
-        nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
     }
 }
 
@@ -471,7 +511,7 @@ static void accept_until_signal(const server *sv, const listeners *l,
         connections_cut();
         for (unsigned i = 0; i < l->n && n > 0; i++) {
             if (polls[i].revents != 0) {
-                accept_all(sv, l->fds[i], &refused);
+                accept_some(sv, l->fds[i], &refused);
             }
         }
         refusals_sweep(&refused);
@@ -487,6 +527,7 @@ static void drain(server *sv)
         connections_cut();
         nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
     }
+    sv->is_over = true;
 }
 
 static struct MHD_Daemon *start_daemon(server *sv)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli.h"
 #include "parameters.h"
@@ -11,6 +12,7 @@
 #define BATCH_TEXTS 64
 /* Texts of one job: two of them fill a batch, and each worker may have one. */
 #define JOB_TEXTS 32
+#define LONG_LIST 256
 /* Queries that are asked together. */
 #define BATCH_QUERIES 64
 /* A server lives long: loading the approximate index pays. */
@@ -106,24 +108,51 @@ static bool encode_part(service *s, request *r, const served_model *model,
     return true;
 }
 
+/* In parts, so that no one waits for all of a long list. */
+static bool encode_parts(service *s, request *r, const served_model *model,
+                         const kith_tokens *texts, size_t n, float *vectors)
+{
+    for (size_t i = 0; i < n;) {
+        size_t n_part = n - i;
+        if (!encode_part(s, r, model, texts + i, &n_part,
+                         vectors + i * model->info.dim) ||
+            !request_has_time(r)) {
+            return false;
+        }
+        i += n_part;
+    }
+    return true;
+}
+
+/* A list that waits has as long for that as for its work. */
+static bool encode_long_list(service *s, request *r, const served_model *model,
+                             const kith_tokens *texts, size_t n, float *vectors)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += (time_t)MAX_WORK_SECONDS;
+    if (pthread_mutex_clocklock(&s->long_lists, CLOCK_MONOTONIC, &end) != 0) {
+        return request_fail(r, HTTP_UNAVAILABLE, "busy",
+                            "other long lists are being encoded; try again");
+    }
+    r->deadline = seconds_now() + MAX_WORK_SECONDS;
+    const bool is_good = encode_parts(s, r, model, texts, n, vectors);
+    pthread_mutex_unlock(&s->long_lists);
+    return is_good;
+}
+
 float *service_encode(service *s, request *r, const served_model *model,
                       const kith_tokens *texts, size_t n, uint64_t *n_tokens)
 {
-    const uint32_t dim = model->info.dim;
-    float *vectors = allocate(n, dim * sizeof(vectors[0]));
+    float *vectors = allocate(n, model->info.dim * sizeof(vectors[0]));
     *n_tokens = 0;
     for (size_t i = 0; i < n; i++) {
         *n_tokens += texts[i].n_tokens;
     }
-    /* In parts, so that no one waits for all of a long list. */
-    for (size_t i = 0; i < n;) {
-        size_t n_part = n - i;
-        if (!encode_part(s, r, model, texts + i, &n_part, vectors + i * dim) ||
-            !request_has_time(r)) {
-            free(vectors);
-            return NULL;
-        }
-        i += n_part;
+    if (!(n > LONG_LIST ? encode_long_list : encode_parts)(s, r, model, texts, n,
+                                                           vectors)) {
+        free(vectors);
+        return NULL;
     }
     s->n_encoded_texts += n;
     s->n_encoded_tokens += *n_tokens;
@@ -273,6 +302,7 @@ int service_start(service *s)
     static const gather_work encoding = { BATCH_TEXTS, encodes_alike, encode_batch };
     static const gather_work searching = { BATCH_QUERIES, searches_alike, search_batch };
     const unsigned n_workers = s->catalog.n_workers;
+    pthread_mutex_init(&s->long_lists, NULL);
     s->encodings = gather_new(&encoding, n_workers);
     s->searches = gather_new(&searching, n_workers);
     if (s->encodings == NULL || s->searches == NULL) {
@@ -286,6 +316,7 @@ void service_end(service *s)
 {
     gather_free(s->encodings);
     gather_free(s->searches);
+    pthread_mutex_destroy(&s->long_lists);
     catalog_close(&s->catalog);
 }
 

@@ -12,6 +12,7 @@ typedef struct service {
     catalog catalog;
     gather *encodings;
     gather *searches;
+    pthread_mutex_t long_lists; /* one at a time: together none would end in time */
     _Atomic uint64_t n_encoded_texts;
     _Atomic uint64_t n_encoded_tokens;
 } service;
