@@ -43,6 +43,7 @@
 #define IDLE_SECONDS 30
 /* Seconds in which what has begun is finished at the end. */
 #define DRAIN_SECONDS 10
+#define GIVE_UP_SECONDS 3
 
 typedef struct server {
     service *service;
@@ -519,15 +520,22 @@ static void accept_until_signal(const server *sv, const listeners *l,
     refusals_close(&refused);
 }
 
-static void drain(server *sv)
+/* Wait for what has begun, until then. */
+static void wait_for_requests(const server *sv, double end)
 {
-    const double end = seconds_now() + DRAIN_SECONDS;
-    sv->is_draining = true;
     while (sv->n_requests > 0 && seconds_now() < end) {
         connections_cut();
         nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
     }
-    sv->is_over = true;
+}
+
+static void drain(server *sv)
+{
+    const double now = seconds_now();
+    sv->is_draining = true;
+    wait_for_requests(sv, now + DRAIN_SECONDS - GIVE_UP_SECONDS);
+    sv->is_over = true; /* what is still at work can say so to its client */
+    wait_for_requests(sv, now + DRAIN_SECONDS);
 }
 
 static struct MHD_Daemon *start_daemon(server *sv)
