@@ -301,10 +301,9 @@ int service_start(service *s)
 {
     static const gather_work encoding = { BATCH_TEXTS, encodes_alike, encode_batch };
     static const gather_work searching = { BATCH_QUERIES, searches_alike, search_batch };
-    const unsigned n_workers = s->catalog.n_workers;
     pthread_mutex_init(&s->long_lists, NULL);
-    s->encodings = gather_new(&encoding, n_workers);
-    s->searches = gather_new(&searching, n_workers);
+    s->encodings = gather_new(&encoding, s->catalog.n_workers);
+    s->searches = gather_new(&searching, 1); /* each search has threads of its own */
     if (s->encodings == NULL || s->searches == NULL) {
         message("no thread can be started");
         return EXIT_ENVIRONMENT;
