@@ -121,9 +121,8 @@ static bool is_allowed(const access_rules *rules, kith_text name)
         return true;
     }
     /* The address of an option has no brackets. */
-    const kith_text bare = name.data[0] == '['
-                               ? (kith_text){ name.data + 1, name.n_bytes - 2 }
-                               : name;
+    const kith_text bare =
+        name.data[0] == '[' ? (kith_text){ name.data + 1, name.n_bytes - 2 } : name;
     if (is_name(bare, rules->address) || (rules->any_address && is_address(name))) {
         return true;
     }
@@ -150,8 +149,8 @@ bool access_check(const access_rules *rules, request *r, const char *host,
         return true;
     }
     const char *authority = strstr(origin, "://");
-    const bool is_web = strncmp(origin, "http://", 7) == 0 ||
-                        strncmp(origin, "https://", 8) == 0;
+    const bool is_web =
+        strncmp(origin, "http://", 7) == 0 || strncmp(origin, "https://", 8) == 0;
     return (is_web && strcasecmp(authority + 3, host) == 0) ||
            request_fail(r, HTTP_FORBIDDEN, "origin_not_allowed",
                         "a page of another site may not ask this server");

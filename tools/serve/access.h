@@ -6,11 +6,11 @@
 #include "request.h"
 
 typedef struct access_rules {
-    const char *key;         /* NULL: none is needed */
-    const char *address;     /* given by --host, or NULL */
+    const char *key;           /* NULL: none is needed */
+    const char *address;       /* given by --host, or NULL */
     const option_texts *names; /* further hosts */
-    bool any_address;        /* --host stands for all addresses of the machine: each may
-                              * be Host, since a number cannot be rebound by DNS */
+    bool any_address; /* --host stands for all addresses of the machine: each may
+                       * be Host, since a number cannot be rebound by DNS */
 } access_rules;
 
 /* Whether it is long enough; else that is reported. where: what it comes from. */

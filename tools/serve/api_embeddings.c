@@ -35,7 +35,8 @@ static bool add_text(request *r, inputs *in, kith_text text)
 {
     kith_error err;
     kith_tokens *tokens = &in->tokens[in->n];
-    if (kith_model_tokenize(in->model->encoders[0], text, true, tokens, &err) != KITH_OK) {
+    if (kith_model_tokenize(in->model->encoders[0], text, true, tokens, &err) !=
+        KITH_OK) {
         return request_fail_library(r, &err);
     }
     in->n_cut += tokens->n_dropped > 0;
@@ -48,8 +49,9 @@ static bool read_id(request *r, const inputs *in, const json_t *given, uint32_t 
     const json_int_t number = json_integer_value(given);
     if (!json_is_integer(given) || number < 0 ||
         number >= (json_int_t)in->model->info.vocabulary) {
-        return request_refuse(r, "a token id is to be a whole number from 0 to %u, as "
-                                 "'kith tokens' prints them",
+        return request_refuse(r,
+                              "a token id is to be a whole number from 0 to %u, as "
+                              "'kith tokens' prints them",
                               in->model->info.vocabulary - 1);
     }
     *id = (uint32_t)number;
@@ -95,30 +97,33 @@ static bool add_input(request *r, inputs *in, const json_t *given)
     if (json_is_array(given) && json_array_size(given) > 0) {
         return add_ids(r, in, given);
     }
-    return request_refuse(r, "each \"input\" is to be a text or a list of token ids, and "
-                             "not empty");
+    return request_refuse(r,
+                          "each \"input\" is to be a text or a list of token ids, and "
+                          "not empty");
 }
 
 static bool read_inputs(request *r, inputs *in)
 {
     const json_t *given = parameter(r, "input");
-    const bool is_one = json_is_string(given) ||
-                        json_is_integer(json_array_get(given, 0));
+    const bool is_one =
+        json_is_string(given) || json_is_integer(json_array_get(given, 0));
     const bool is_text = json_is_string(json_array_get(given, 0));
     const size_t n = is_one ? 1 : json_array_size(given);
     if (n == 0 || n > MAX_INPUTS) {
-        return request_refuse(r, "\"input\" is to be a text, a list of token ids, or a "
-                                 "list of 1 to %d of them",
+        return request_refuse(r,
+                              "\"input\" is to be a text, a list of token ids, or a "
+                              "list of 1 to %d of them",
                               MAX_INPUTS);
     }
     in->tokens = allocate(n, sizeof(in->tokens[0]));
     bool is_good = true;
     for (size_t i = 0; i < n && is_good; i++) {
         const json_t *one = is_one ? given : json_array_get(given, i);
-        is_good = is_one || json_is_string(one) == is_text
-                      ? add_input(r, in, one)
-                      : request_refuse(r, "\"input\" is to hold texts or lists of token "
-                                          "ids, not both");
+        is_good =
+            is_one || json_is_string(one) == is_text
+                ? add_input(r, in, one)
+                : request_refuse(r, "\"input\" is to hold texts or lists of token "
+                                    "ids, not both");
     }
     return is_good;
 }

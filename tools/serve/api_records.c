@@ -74,7 +74,7 @@ static bool is_late(void *context)
     return request_is_late(context);
 }
 
-/* The one writer, for one change. It does not wait for another process: the client may. */
+/* The one writer, for one change. It waits for no other process: the client may. */
 static kith_writer *begin_change(request *r, const served_collection *collection)
 {
     kith_error err;
@@ -120,7 +120,8 @@ static bool read_record(request *r, const served_collection *collection,
         return true;
     }
     /* As it was written: jansson would write numbers anew. */
-    return (json_is_object(metadata) && json_member(body, "metadata", &input->metadata)) ||
+    return (json_is_object(metadata) &&
+            json_member(body, "metadata", &input->metadata)) ||
            request_refuse(r, "\"metadata\" is to be an object");
 }
 

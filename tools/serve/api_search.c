@@ -47,8 +47,7 @@ static bool read_search(service *s, request *r, search_request *search)
     kith_search_opts *opts = &search->opts;
     *opts = (kith_search_opts)KITH_SEARCH_OPTS_INIT;
     search->collection = service_collection(s, r, parameter(r, "collection"));
-    return search->collection != NULL &&
-           parameter_count(r, "k", 1, MAX_K, &opts->k) &&
+    return search->collection != NULL && parameter_count(r, "k", 1, MAX_K, &opts->k) &&
            parameter_number(r, "min_score", -1, 1, &opts->min_score) &&
            parameter_number(r, "min_recall", 0, 1, &opts->min_recall) &&
            parameter_number(r, "mmr", 0, 1, &opts->mmr) &&
@@ -76,7 +75,8 @@ static void answer(service *s, request *r, const search_request *search)
                                .like = search->query.like,
                                .explains = true };
     service_answer found;
-    if (!service_search(s, r, search->collection, &search->query, &search->opts, &found)) {
+    if (!service_search(s, r, search->collection, &search->query, &search->opts,
+                        &found)) {
         return;
     }
     show_open_answer(out, &shown, &found.answer);
@@ -93,8 +93,8 @@ static void answer(service *s, request *r, const search_request *search)
 void api_search(service *s, request *r)
 {
     static const char *const names[] = {
-        "query", "q", "collection", "k", "min_score", "where", "passages", "exact",
-        "min_recall", "mmr", "max_per_source", NULL
+        "query",    "q",     "collection", "k",   "min_score",      "where",
+        "passages", "exact", "min_recall", "mmr", "max_per_source", NULL
     };
     search_request search = { .query = { { NULL, 0 }, NULL, { NULL, 0 } } };
     /* A query string has the short name alone, a body the long one. */
@@ -111,8 +111,9 @@ void api_search(service *s, request *r)
         return;
     }
     if (search.collection->model == NULL) {
-        request_refuse(r, "the collection was made without a model: it can be asked by id, "
-                          "with /similar");
+        request_refuse(
+            r, "the collection was made without a model: it can be asked by id, "
+               "with /similar");
         return;
     }
     answer(s, r, &search);
@@ -120,9 +121,10 @@ void api_search(service *s, request *r)
 
 void api_similar(service *s, request *r)
 {
-    static const char *const names[] = { "id", "collection", "k", "min_score", "where",
-                                         "passages", "exact", "min_recall",
-                                         "max_per_source", NULL };
+    static const char *const names[] = { "id",        "collection", "k",
+                                         "min_score", "where",      "passages",
+                                         "exact",     "min_recall", "max_per_source",
+                                         NULL };
     search_request search = { .query = { { NULL, 0 }, NULL, { NULL, 0 } } };
     if (parameters_check_names(r, names) &&
         parameter_needed_text(r, "id", &search.query.like) &&

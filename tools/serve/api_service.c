@@ -1,4 +1,4 @@
-/* What a server tells about itself: the page, the description, health, status, metrics. */
+/* What a server tells of itself: the page, the description, health, status, metrics. */
 #include <inttypes.h>
 
 #include "assets.h"

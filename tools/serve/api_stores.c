@@ -39,14 +39,15 @@ static bool read_queries(request *r, store_search *search)
     const json_t *given = parameter(r, "query");
     const size_t n = json_is_array(given) ? json_array_size(given) : 1;
     if (n == 0 || n > MAX_QUERIES) {
-        return request_refuse(r, "\"query\" is to be a text, or a list of 1 to %d texts",
-                              MAX_QUERIES);
+        return request_refuse(
+            r, "\"query\" is to be a text, or a list of 1 to %d texts", MAX_QUERIES);
     }
     for (size_t i = 0; i < n; i++) {
         const json_t *one = json_is_array(given) ? json_array_get(given, i) : given;
         search->queries[i] = json_text(one);
         if (!json_is_string(one) || text_is_blank(search->queries[i])) {
-            return request_refuse(r, "each \"query\" is to be a text that is not empty");
+            return request_refuse(r,
+                                  "each \"query\" is to be a text that is not empty");
         }
     }
     search->n_queries = n;
@@ -102,7 +103,8 @@ static int by_score(const void *a, const void *b)
 static void merge_answers(store_search *search)
 {
     size_t n_all = 0;
-    search->hits = allocate(search->n_queries * search->opts.k, sizeof(search->hits[0]));
+    search->hits =
+        allocate(search->n_queries * search->opts.k, sizeof(search->hits[0]));
     for (size_t i = 0; i < search->n_queries; i++) {
         const kith_answer *one = &search->answers[i].answer;
         for (size_t j = 0; j < one->n_hits; j++) {
@@ -115,7 +117,8 @@ static void merge_answers(store_search *search)
     for (size_t i = 0; i < n_all && search->n_hits < search->opts.k; i++) {
         bool is_new = true;
         for (size_t j = 0; j < search->n_hits && is_new; j++) {
-            is_new = !text_equals(search->hits[i].record->id, search->hits[j].record->id);
+            is_new =
+                !text_equals(search->hits[i].record->id, search->hits[j].record->id);
         }
         if (is_new) {
             search->hits[search->n_hits++] = search->hits[i];
@@ -188,14 +191,15 @@ static bool ask_all(service *s, request *r, store_search *search)
 static bool has_model(request *r, const served_collection *collection)
 {
     return collection->model != NULL ||
-           request_refuse(r, "the collection was made without a model: it takes no texts");
+           request_refuse(r,
+                          "the collection was made without a model: it takes no texts");
 }
 
 void api_vector_store_search(service *s, request *r)
 {
     store_search search = { .opts = KITH_SEARCH_OPTS_INIT };
-    search.collection = service_collection_named(
-        s, r, (kith_text){ r->place.data, r->place.size });
+    search.collection =
+        service_collection_named(s, r, (kith_text){ r->place.data, r->place.size });
     if (search.collection != NULL && has_model(r, search.collection) &&
         read_store_search(r, &search) && ask_all(s, r, &search)) {
         merge_answers(&search);

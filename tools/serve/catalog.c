@@ -120,8 +120,10 @@ static char *name_of(const char *path)
     }
     if (name[0] == '\0' || name[0] == '.' || strlen(name) > MAX_NAME_BYTES ||
         name[strspn(name, allowed)] != '\0') {
-        message("%s: the name of a collection that is served has 1 to %d letters, digits, "
-                "dots, _ and -, and no dot first", path, MAX_NAME_BYTES);
+        message(
+            "%s: the name of a collection that is served has 1 to %d letters, digits, "
+            "dots, _ and -, and no dot first",
+            path, MAX_NAME_BYTES);
         free(name);
         return NULL;
     }
@@ -159,8 +161,9 @@ static int open_collection(catalog *c, served_collection *served, const char *pa
             return status;
         }
     }
-    return kith_collection_open(path, served->model == NULL ? NULL : served->model->encoders[0],
-                                &opts, &served->collection, &err) == KITH_OK
+    return kith_collection_open(
+               path, served->model == NULL ? NULL : served->model->encoders[0], &opts,
+               &served->collection, &err) == KITH_OK
                ? EXIT_DONE
                : report(&err, SUBJECT_ENVIRONMENT);
 }

@@ -10,8 +10,9 @@
 #define MAX_WORKERS 64
 
 typedef struct served_model {
-    kith_model **encoders; /* one a worker, each of one thread: they do not wait for each
-                            * other, and a text of a question has no work for two */
+    kith_model *
+        *encoders; /* one a worker, each of one thread: they do not wait for each
+                    * other, and a text of a question has no work for two */
     unsigned n_encoders;
     kith_model_info info;
     uint32_t cls; /* the ids that begin and end every text */
@@ -36,10 +37,13 @@ typedef struct catalog {
     bool is_writable;
 } catalog;
 
-#define CATALOG_EMPTY { 0 }
+#define CATALOG_EMPTY                                                                  \
+    {                                                                                  \
+        0                                                                              \
+    }
 
-/* Open collections by their paths, and the models that they need. EXIT_DONE, or reports and
- * gives another exit status. Close the catalog in both cases. */
+/* Open collections by their paths, and the models that they need. EXIT_DONE, or reports
+ * and gives another exit status. Close the catalog in both cases. */
 int catalog_open(catalog *c, char **paths, size_t n_paths, const model_request *request,
                  bool is_writable);
 void catalog_close(catalog *c);

@@ -1,5 +1,5 @@
-/* The connections of a server, and until when each has to get on. A client that sends or
- * reads too slowly is cut off, however many bytes it keeps moving. Thread-safe. */
+/* The connections of a server, and until when each has to get on. A client that sends
+ * or reads too slowly is cut off, however many bytes it keeps moving. Thread-safe. */
 #ifndef KITH_TOOLS_CONNECTIONS_H
 #define KITH_TOOLS_CONNECTIONS_H
 

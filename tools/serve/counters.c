@@ -112,12 +112,13 @@ void counters_put(buffer *out)
     pthread_mutex_lock(&counts.mutex);
     put_statuses(out);
     put_seconds(out);
-    buffer_print(out,
-                 "# HELP kith_connections Connections that are open.\n"
-                 "# TYPE kith_connections gauge\nkith_connections %" PRId64 "\n"
-                 "# HELP kith_refused_connections_total Connections that were too many.\n"
-                 "# TYPE kith_refused_connections_total counter\n"
-                 "kith_refused_connections_total %" PRIu64 "\n",
-                 counts.n_connections, counts.n_refused);
+    buffer_print(
+        out,
+        "# HELP kith_connections Connections that are open.\n"
+        "# TYPE kith_connections gauge\nkith_connections %" PRId64 "\n"
+        "# HELP kith_refused_connections_total Connections that were too many.\n"
+        "# TYPE kith_refused_connections_total counter\n"
+        "kith_refused_connections_total %" PRIu64 "\n",
+        counts.n_connections, counts.n_refused);
     pthread_mutex_unlock(&counts.mutex);
 }

@@ -13,7 +13,8 @@ static bool put_field(request *r, kith_text name, buffer *where)
 {
     if (name.n_bytes == 0 || memchr(name.data, '`', name.n_bytes) != NULL ||
         memchr(name.data, '\0', name.n_bytes) != NULL) {
-        return request_refuse(r, "a filter needs the name of a field, without ` and NUL");
+        return request_refuse(r,
+                              "a filter needs the name of a field, without ` and NUL");
     }
     buffer_byte(where, '`');
     buffer_append(where, name.data, name.n_bytes);
@@ -73,14 +74,17 @@ static bool put_list(request *r, const json_t *values, put_function put, buffer 
     return true;
 }
 
-/* A word of another language, and what stands for it here. */
-typedef struct operator {
+/* ------------------------------------------------------------------ OpenAI */
+
+/* A word of its language, and what stands for it here. */
+typedef struct openai_operator {
     const char *name;
     const char *written;
     bool takes_list;
-} operator;
+} openai_operator;
 
-static const operator *find_operator(const operator *all, kith_text name)
+static const openai_operator *find_openai_operator(const openai_operator *all,
+                                                   kith_text name)
 {
     while (all->name != NULL && !text_equals(name, text_of(all->name))) {
         all++;
@@ -88,20 +92,19 @@ static const operator *find_operator(const operator *all, kith_text name)
     return all->name == NULL ? NULL : all;
 }
 
-/* ------------------------------------------------------------------ OpenAI */
-
 static bool put_comparison(request *r, const json_t *filter, kith_text type,
                            buffer *where)
 {
-    static const operator operators[] = {
+    static const openai_operator operators[] = {
         { "eq", " = ", false },   { "ne", " != ", false },     { "gt", " > ", false },
         { "gte", " >= ", false }, { "lt", " < ", false },      { "lte", " <= ", false },
         { "in", " IN ", true },   { "nin", " NOT IN ", true }, { NULL, NULL, false }
     };
-    const operator *found = find_operator(operators, type);
+    const openai_operator *found = find_openai_operator(operators, type);
     if (found == NULL) {
-        return request_refuse(r, "the \"type\" of a filter is to be eq, ne, gt, gte, lt, "
-                                 "lte, in, nin, and, or");
+        return request_refuse(r,
+                              "the \"type\" of a filter is to be eq, ne, gt, gte, lt, "
+                              "lte, in, nin, and, or");
     }
     if (!put_field(r, json_text(json_object_get(filter, "key")), where)) {
         return false;
@@ -228,8 +231,8 @@ static const dify_operator *find_dify_operator(kith_text name)
 static bool put_condition(request *r, const json_t *condition, const json_t *name,
                           buffer *where)
 {
-    const dify_operator *found =
-        find_dify_operator(json_text(json_object_get(condition, "comparison_operator")));
+    const dify_operator *found = find_dify_operator(
+        json_text(json_object_get(condition, "comparison_operator")));
     if (found == NULL) {
         return request_refuse(r, "this \"comparison_operator\" is not offered here; "
                                  "docs/http.md lists those that are");
@@ -257,9 +260,11 @@ bool filter_of_retrieval(request *r, const json_t *condition, buffer *where)
         return request_refuse(r, "\"logical_operator\" is to be \"and\" or \"or\"");
     }
     if (!json_is_object(condition) ||
-        (conditions != NULL && !json_is_null(conditions) && !json_is_array(conditions))) {
-        return request_refuse(r, "\"metadata_condition\" is to be an object with a list of "
-                                 "\"conditions\"");
+        (conditions != NULL && !json_is_null(conditions) &&
+         !json_is_array(conditions))) {
+        return request_refuse(
+            r, "\"metadata_condition\" is to be an object with a list of "
+               "\"conditions\"");
     }
     size_t n_put = 0;
     for (size_t i = 0; i < json_array_size(conditions); i++) {
@@ -271,7 +276,8 @@ bool filter_of_retrieval(request *r, const json_t *condition, buffer *where)
         }
         for (size_t j = 0; j < n_names; j++) {
             buffer_string(where, n_put++ == 0 ? "(" : is_or ? ") OR (" : ") AND (");
-            if (!put_condition(r, one, json_is_array(names) ? json_array_get(names, j) : names,
+            if (!put_condition(r, one,
+                               json_is_array(names) ? json_array_get(names, j) : names,
                                where)) {
                 return false;
             }

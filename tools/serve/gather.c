@@ -49,7 +49,7 @@ static void wait_for_more(gather *g, size_t n_wanted)
     }
 }
 
-/* Take the first job and those that are like it, as many as fit. NULL: there is none. */
+/* Take the first job and those that are like it, as many as fit; or NULL. */
 static gather_job *take_batch(gather *g, size_t *n_jobs)
 {
     gather_job *const batch = g->first;
@@ -83,7 +83,8 @@ static gather_job *take_batch(gather *g, size_t *n_jobs)
 static void tell_done(gather_job *batch)
 {
     while (batch != NULL) {
-        gather_job *next = batch->next; /* a job may end with its request once it is done */
+        gather_job *next =
+            batch->next; /* a job may end with its request once it is done */
         if (--batch->wait->n_left == 0) {
             pthread_cond_signal(&batch->wait->done);
         }

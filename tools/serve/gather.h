@@ -1,8 +1,8 @@
-/* Work of several requests, done together by a few threads. What comes in while all are at
- * work waits and becomes the next batches; a lone request waits for nothing.
+/* Work of several requests, done together by a few threads. What comes in while all are
+ * at work waits and becomes the next batches; a lone request waits for nothing.
  *
- * A thread that had a batch of several jobs waits up to a millisecond for as many again:
- * their clients, just answered, are about to ask anew. */
+ * A thread that had a batch of several jobs waits up to a millisecond for as many
+ * again: their clients, just answered, are about to ask anew. */
 #ifndef KITH_TOOLS_GATHER_H
 #define KITH_TOOLS_GATHER_H
 
@@ -14,8 +14,8 @@
 /* The head of whatever a request wants done. */
 typedef struct gather_job {
     struct gather_job *next;
-    size_t weight; /* the weights of a batch add up to max_weight at most, unless one job
-                    * alone has more */
+    size_t weight; /* the weights of a batch add up to max_weight at most, unless one
+                    * job alone has more */
     struct gather_wait *wait; /* whoever wants it done */
 } gather_job;
 
@@ -23,7 +23,7 @@ typedef struct gather_work {
     size_t max_weight;
     /* Whether two jobs may be done together. */
     bool (*is_alike)(const gather_job *a, const gather_job *b);
-    /* Do jobs that are alike, linked by next; worker: 0, 1, ..., which thread does it. */
+    /* Do jobs that are alike, linked by next. worker: the number of the thread. */
     void (*run)(gather_job *jobs, size_t n_jobs, unsigned worker);
 } gather_work;
 

@@ -46,7 +46,8 @@ bool listeners_check_address(const char *address, bool *is_loopback, bool *is_an
         return false;
     }
     if (parsed.storage.ss_family == AF_INET6) {
-        const struct in6_addr *six = &((struct sockaddr_in6 *)&parsed.storage)->sin6_addr;
+        const struct in6_addr *six =
+            &((struct sockaddr_in6 *)&parsed.storage)->sin6_addr;
         *is_loopback = IN6_IS_ADDR_LOOPBACK(six);
         *is_any = IN6_IS_ADDR_UNSPECIFIED(six);
         return true;
@@ -117,13 +118,14 @@ static int listen_at(listeners *l, const char *text, uint16_t port)
     }
     l->fds[l->n++] = fd;
     const bool is_six = strchr(text, ':') != NULL;
-    message("listening on http://%s%s%s:%u/", is_six ? "[" : "", text, is_six ? "]" : "",
-            port_of(fd));
+    message("listening on http://%s%s%s:%u/", is_six ? "[" : "", text,
+            is_six ? "]" : "", port_of(fd));
     return EXIT_DONE;
 }
 
-/* Both addresses of this machine for itself; one without IPv6 will do with the first. What
- * another program has on the second would get the questions, and the key, of some clients. */
+/* Both addresses of this machine for itself; one without IPv6 will do with the first.
+ * What another program has on the second would get the questions, and the key, of some
+ * clients. */
 static int listen_at_loopback(listeners *l, uint16_t port)
 {
     socket_address six;

@@ -11,7 +11,7 @@ typedef struct listener_opts {
     const char *address; /* numeric; NULL: 127.0.0.1 and ::1 */
     uint16_t port;       /* 0: a free one */
     bool has_tcp;
-    const char *path;    /* of a Unix socket; NULL: none */
+    const char *path; /* of a Unix socket; NULL: none */
 } listener_opts;
 
 typedef struct listeners {
@@ -20,13 +20,16 @@ typedef struct listeners {
     const char *path; /* to remove at the end */
 } listeners;
 
-#define LISTENERS_EMPTY { .n = 0 }
+#define LISTENERS_EMPTY                                                                \
+    {                                                                                  \
+        .n = 0                                                                         \
+    }
 
-/* Whether the address is one that only this machine reaches, and whether it stands for all
- * of its addresses. False when it is not numeric. */
+/* Whether the address is one that only this machine reaches, and whether it stands for
+ * all of its addresses. False when it is not numeric. */
 bool listeners_check_address(const char *address, bool *is_loopback, bool *is_any);
 
-/* Listen, and say where on stderr. EXIT_DONE, or reports and gives another exit status. */
+/* Listen, and say where on stderr. EXIT_DONE, or reports and gives another status. */
 int listeners_open(listeners *l, const listener_opts *opts);
 void listeners_close(listeners *l);
 

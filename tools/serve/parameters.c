@@ -66,9 +66,9 @@ static bool add_pair(request *r, kith_text pair, json_t *parameters)
         if (json_object_get(parameters, name.data) != NULL) {
             request_refuse(r, "\"%s\" is there twice", name.data);
         } else {
-            json_object_set_new(parameters, name.data,
-                                json_stringn(value.size > 0 ? value.data : "",
-                                             value.size));
+            json_object_set_new(
+                parameters, name.data,
+                json_stringn(value.size > 0 ? value.data : "", value.size));
             is_added = true;
         }
     }
@@ -91,8 +91,8 @@ bool parameters_read_query(request *r, json_t **parameters)
 
 /* ------------------------------------------------------------------ bodies */
 
-/* jansson calls itself for each level, and takes memory for each value: what it would not
- * bear is found before. */
+/* jansson calls itself for each level, and takes memory for each value: what it would
+ * not bear is found before. */
 static bool check_size(request *r)
 {
     const buffer *body = &r->body;
@@ -169,9 +169,11 @@ bool parameters_check_names(request *r, const char *const *names)
     const char *name;
     json_t *value;
     if (r->method == METHOD_POST && r->query.n_bytes > 0) {
-        return request_refuse(r, "what a POST asks for stands in its body, not behind ?");
+        return request_refuse(r,
+                              "what a POST asks for stands in its body, not behind ?");
     }
-    json_object_foreach(r->parameters, name, value) {
+    json_object_foreach(r->parameters, name, value)
+    {
         if (!is_among(name, names)) {
             return request_refuse(r, "there is no parameter \"%s\" here", name);
         }

@@ -30,8 +30,8 @@ bool parameter_bool(request *r, const char *name, bool *value);
 
 kith_text json_text(const json_t *string);
 
-/* Append what a percent-encoded part of a URL stands for; + is a space where plus_is_space.
- * False when it is not well encoded, or not UTF-8. */
+/* Append what a percent-encoded part of a URL stands for; + is a space where
+ * plus_is_space. False when it is not well encoded, or not UTF-8. */
 bool percent_decode(buffer *out, kith_text part, bool plus_is_space);
 
 #endif

@@ -1,5 +1,5 @@
-/* Connections that are one too many: told so, and kept until the answer has been read. A
- * socket that is closed while its client still sends takes the answer back. For one
+/* Connections that are one too many: told so, and kept until the answer has been read.
+ * A socket that is closed while its client still sends takes the answer back. For one
  * thread. */
 #ifndef KITH_TOOLS_REFUSALS_H
 #define KITH_TOOLS_REFUSALS_H
@@ -16,7 +16,10 @@ typedef struct refusals {
     unsigned n;
 } refusals;
 
-#define REFUSALS_EMPTY { .n = 0 }
+#define REFUSALS_EMPTY                                                                 \
+    {                                                                                  \
+        .n = 0                                                                         \
+    }
 
 /* Answer 503 and take over the socket. */
 void refusals_add(refusals *r, int fd);

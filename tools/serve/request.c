@@ -16,7 +16,8 @@ void request_free(request *r)
     *r = (request)REQUEST_EMPTY;
 }
 
-static void put_openai_error(buffer *out, int status, const char *code, const char *text)
+static void put_openai_error(buffer *out, int status, const char *code,
+                             const char *text)
 {
     put_key(out, "error");
     put_open(out, '{');
@@ -72,10 +73,11 @@ bool request_is_late(const request *r)
 
 static bool fail_late(request *r)
 {
-    return request_fail(r, HTTP_UNAVAILABLE, "timeout",
-                        "the request took longer than %.0f seconds, or the server ends; "
-                        "ask for less at once",
-                        MAX_WORK_SECONDS);
+    return request_fail(
+        r, HTTP_UNAVAILABLE, "timeout",
+        "the request took longer than %.0f seconds, or the server ends; "
+        "ask for less at once",
+        MAX_WORK_SECONDS);
 }
 
 bool request_has_time(request *r)

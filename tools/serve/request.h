@@ -22,7 +22,7 @@ enum {
 #define MAX_JSON_DEPTH 16
 #define MAX_JSON_VALUES 600000 /* 2,048 texts of 256 token ids, and some */
 #define MAX_JSON_PARTS 20000   /* of them objects and arrays */
-#define MAX_WORK_SECONDS 60.0 /* of one request */
+#define MAX_WORK_SECONDS 60.0  /* of one request */
 
 /* The statuses that routes and rules give. */
 enum {
@@ -40,14 +40,19 @@ enum {
     HTTP_UNAVAILABLE = 503
 };
 
-typedef enum http_method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_DELETE } http_method;
+typedef enum http_method {
+    METHOD_GET,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_DELETE
+} http_method;
 
 typedef struct request {
-    double began;    /* seconds_now() when it was there whole */
-    double deadline; /* of the work */
+    double began;               /* seconds_now() when it was there whole */
+    double deadline;            /* of the work */
     const atomic_bool *is_over; /* the server ends, and waits no more */
     http_method method;
-    buffer place; /* what stands for {} in the route, decoded */
+    buffer place;    /* what stands for {} in the route, decoded */
     kith_text query; /* what follows "?", as it was sent */
     buffer body;
     /* What the client asks for, from the body or the query string. Values of a query
@@ -62,7 +67,10 @@ typedef struct request {
     bool has_openai_error; /* and OpenAI's clients an object called "error" */
 } request;
 
-#define REQUEST_EMPTY { .method = METHOD_GET }
+#define REQUEST_EMPTY                                                                  \
+    {                                                                                  \
+        .method = METHOD_GET                                                           \
+    }
 
 void request_free(request *r);
 
@@ -71,7 +79,7 @@ void request_free(request *r);
 bool request_fail(request *r, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The usual one: what a client does wrong. */
-#define request_refuse(r, ...) \
+#define request_refuse(r, ...)                                                         \
     request_fail(r, HTTP_BAD_REQUEST, "invalid_request", __VA_ARGS__)
 /* Reply for a failure of the library. What is not the client's fault is logged, not
  * told. */

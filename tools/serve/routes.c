@@ -32,13 +32,15 @@ static const route routes[] = {
 static bool matches(const char *pattern, kith_text path, kith_text *place)
 {
     const char *braces = strstr(pattern, "{}");
-    const size_t n_before = braces == NULL ? strlen(pattern) : (size_t)(braces - pattern);
+    const size_t n_before =
+        braces == NULL ? strlen(pattern) : (size_t)(braces - pattern);
     const size_t n_after = braces == NULL ? 0 : strlen(braces + 2);
     *place = text_of(NULL);
     if (braces == NULL) {
         return text_equals(path, text_of(pattern));
     }
-    if (path.n_bytes <= n_before + n_after || memcmp(path.data, pattern, n_before) != 0 ||
+    if (path.n_bytes <= n_before + n_after ||
+        memcmp(path.data, pattern, n_before) != 0 ||
         memcmp(path.data + path.n_bytes - n_after, braces + 2, n_after) != 0) {
         return false;
     }

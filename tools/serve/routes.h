@@ -7,12 +7,12 @@
 typedef void (*route_function)(service *s, request *r);
 
 typedef struct route {
-    const char *name;    /* as the log and /metrics call it: the pattern of its path */
-    route_function get;  /* NULL: not offered, as the next */
+    const char *name;   /* as the log and /metrics call it: the pattern of its path */
+    route_function get; /* NULL: not offered, as the next */
     route_function post;
     route_function put;
     route_function delete;
-    bool is_open; /* without an API key */
+    bool is_open;          /* without an API key */
     unsigned dify_error;   /* as in request */
     bool has_openai_error; /* the same */
 } route;
@@ -21,7 +21,7 @@ typedef struct route {
  * NULL: there is none. */
 const route *routes_find(kith_text path, kith_text *place);
 route_function route_method(const route *to, http_method method);
-/* Each in turn, for counting; NULL behind the last. Places are those of routes_place(). */
+/* Each in turn, for counting; NULL behind the last. i is what routes_place() gives. */
 const route *routes_at(size_t i);
 size_t routes_place(const route *to);
 

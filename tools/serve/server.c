@@ -1,6 +1,6 @@
-/* libmicrohttpd gives each connection a thread, in which a request is read, answered and
- * written. The sockets are ours: it has one a daemon, and waits where there are too many
- * connections, instead of saying so. */
+/* libmicrohttpd gives each connection a thread, in which a request is read, answered
+ * and written. The sockets are ours: it has one a daemon, and waits where there are too
+ * many connections, instead of saying so. */
 #include "server.h"
 
 #include <errno.h>
@@ -25,14 +25,15 @@
 #include "text.h"
 
 #define MAX_HEAD_BYTES 8192
-/* For the head of a request and of its reply; well above MAX_HEAD_BYTES, since a head that
- * does not fit gets libmicrohttpd's own reply, or none. Untouched memory costs nothing. */
+/* For the head of a request and of its reply; well above MAX_HEAD_BYTES, since a head
+ * that does not fit gets libmicrohttpd's own reply, or none. Untouched memory costs
+ * nothing. */
 #define POOL_BYTES (128u << 10)
 #define MAX_BODIES_BYTES (64u << 20) /* of all requests together */
 #define MAX_REPLIES_BYTES (256u << 20)
 #define LARGE_BYTES (1u << 20)
-/* A body that is refused is read and forgotten up to here, so that its client, which still
- * sends, can read why. */
+/* A body that is refused is read and forgotten up to here, so that its client, which
+ * still sends, can read why. */
 #define MAX_FORGOTTEN_BYTES (64u << 20)
 #define MAX_ARENAS 2 /* malloc() keeps memory for each, and would have one a thread */
 #define STACK_BYTES (1u << 20)
@@ -50,9 +51,9 @@ typedef struct server {
     const access_rules *rules;
     struct MHD_Daemon *daemon;
     _Atomic unsigned n_requests; /* that are being read or answered */
-    _Atomic size_t body_bytes;  /* of all requests */
-    _Atomic size_t reply_bytes; /* of all that are being sent */
-    atomic_bool is_over;        /* work is to end */
+    _Atomic size_t body_bytes;   /* of all requests */
+    _Atomic size_t reply_bytes;  /* of all that are being sent */
+    atomic_bool is_over;         /* work is to end */
     atomic_bool is_draining;
 } server;
 
@@ -63,14 +64,14 @@ typedef struct exchange {
     const route *route;
     route_function function;
     int fd;
-    bool has_head; /* and is counted in server.n_requests */
-    bool is_too_large;
-    bool is_too_much;  /* for the server, together with others */
+    bool has_head;      /* and is counted in server.n_requests */
+    bool is_refused;    /* by its head; the body, if any, is not read */
+    bool closes;        /* the connection: where the next request begins is in doubt */
+    bool is_too_large;  /* the body */
+    bool is_too_much;   /* for the server, together with others */
+    bool is_large;      /* the body or the reply */
     size_t body_bytes;  /* in server.body_bytes */
     size_t reply_bytes; /* in server.reply_bytes */
-    bool is_large;      /* by its body or its reply */
-    bool is_refused;   /* by its head; the body, if any, is not read */
-    bool closes;       /* the connection: where the next request begins is in doubt */
 } exchange;
 
 /* The headers that rules are about. */
@@ -192,8 +193,8 @@ static bool check_framing(exchange *e, const head *h, size_t n_head_bytes)
     if (h->twice != NULL) {
         return request_refuse(r, "the header %s is there twice", h->twice);
     }
-    if (encoding != NULL &&
-        (h->values[HEAD_CONTENT_LENGTH] != NULL || strcasecmp(encoding, "chunked") != 0)) {
+    if (encoding != NULL && (h->values[HEAD_CONTENT_LENGTH] != NULL ||
+                             strcasecmp(encoding, "chunked") != 0)) {
         return request_refuse(r, "Transfer-Encoding is to be \"chunked\", and without "
                                  "Content-Length");
     }
@@ -229,46 +230,44 @@ static bool check_head(const server *sv, exchange *e, const head *h, const char 
 
 /* ------------------------------------------------------------------ the reply */
 
-static void add_header(struct MHD_Response *response, const char *name, const char *value)
-{
-    MHD_add_response_header(response, name, value);
-}
-
 static void add_allow(struct MHD_Response *response, const route *to)
 {
     char methods[64];
     snprintf(methods, sizeof(methods), "%s%s%s%s", to->get != NULL ? ", GET, HEAD" : "",
              to->post != NULL ? ", POST" : "", to->put != NULL ? ", PUT" : "",
              to->delete != NULL ? ", DELETE" : "");
-    add_header(response, "Allow", methods + 2);
+    MHD_add_response_header(response, "Allow", methods + 2);
 }
 
-static void add_headers(const server *sv, const exchange *e, struct MHD_Response *response)
+static void add_headers(const server *sv, const exchange *e,
+                        struct MHD_Response *response)
 {
     const request *r = &e->request;
     const bool is_page = e->route != NULL && e->route->get == api_page;
-    add_header(response, "Content-Type",
-               r->content_type == NULL ? "application/json" : r->content_type);
-    add_header(response, "X-Content-Type-Options", "nosniff");
-    add_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "Content-Type",
+                            r->content_type == NULL ? "application/json"
+                                                    : r->content_type);
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "Cache-Control", "no-store");
     if (is_page) {
-        add_header(response, "Content-Security-Policy",
-                   "default-src 'none'; style-src 'unsafe-inline'; "
-                   "script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
-                   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-        add_header(response, "Referrer-Policy", "no-referrer");
+        MHD_add_response_header(
+            response, "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'; "
+            "script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+        MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
     }
     if (r->status == HTTP_METHOD_NOT_ALLOWED) {
         add_allow(response, e->route);
     }
     if (r->status == HTTP_UNAUTHORIZED) {
-        add_header(response, "WWW-Authenticate", "Bearer");
+        MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
     }
     if (r->status == HTTP_UNAVAILABLE) {
-        add_header(response, "Retry-After", "1");
+        MHD_add_response_header(response, "Retry-After", "1");
     }
     if (sv->is_draining || e->closes) {
-        add_header(response, "Connection", "close");
+        MHD_add_response_header(response, "Connection", "close");
     }
 }
 
@@ -298,6 +297,8 @@ static enum MHD_Result reply(server *sv, exchange *e,
 {
     request *r = &e->request;
     forget_body(sv, e);
+    json_decref(r->parameters);
+    r->parameters = NULL;
     count_reply(sv, e);
     const double seconds = seconds_now() - r->began;
     struct MHD_Response *response = MHD_create_response_from_buffer(
@@ -349,7 +350,8 @@ static int fd_of(struct MHD_Connection *mhd_connection)
 }
 
 /* The request line is there. */
-static void *on_uri(void *context, const char *uri, struct MHD_Connection *mhd_connection)
+static void *on_uri(void *context, const char *uri,
+                    struct MHD_Connection *mhd_connection)
 {
     exchange *e = allocate(1, sizeof(*e));
     (void)context;
@@ -385,7 +387,8 @@ static bool is_urgent(const exchange *e, const head *h)
 }
 
 static enum MHD_Result start_request(server *sv, exchange *e,
-                             struct MHD_Connection *mhd_connection, const char *method)
+                                     struct MHD_Connection *mhd_connection,
+                                     const char *method)
 {
     head h = { .twice = NULL };
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(
@@ -543,14 +546,12 @@ static struct MHD_Daemon *start_daemon(server *sv)
     return MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
             MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
-        0, NULL, NULL, on_request, sv,
-        MHD_OPTION_URI_LOG_CALLBACK, on_uri, sv,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, sv,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, sv,
-        MHD_OPTION_CONNECTION_LIMIT, 4u * MAX_CONNECTIONS, /* never met: it hangs there */
+        0, NULL, NULL, on_request, sv, MHD_OPTION_URI_LOG_CALLBACK, on_uri, sv,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, sv, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, sv, MHD_OPTION_CONNECTION_LIMIT,
+        4u * MAX_CONNECTIONS, /* never met: it hangs there */
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
-        MHD_OPTION_END);
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_END);
 }
 
 void server_hold_signals(void)

@@ -8,7 +8,7 @@
 #include "parameters.h"
 #include "text.h"
 
-/* Texts that are encoded together: more of them are no faster, and wait for each other. */
+/* Texts that are encoded together: more are no faster, and wait for each other. */
 #define BATCH_TEXTS 64
 /* Texts of one job: two of them fill a batch, and each worker may have one. */
 #define JOB_TEXTS 32
@@ -75,8 +75,8 @@ static void encode_batch(gather_job *jobs, size_t n_jobs, unsigned worker)
     free(vectors);
 }
 
-/* Encode a part of the texts of a request: as many jobs as there are workers. *n: how many
- * texts there are, and how many of them it was. */
+/* Encode a part of the texts of a request: as many jobs as there are workers. *n: how
+ * many texts there are, and how many of them it was. */
 static bool encode_part(service *s, request *r, const served_model *model,
                         const kith_tokens *texts, size_t *n, float *vectors)
 {
@@ -242,8 +242,9 @@ static float *encode_query(service *s, request *r, const served_model *model,
     float *vector = NULL;
     buffer_string(&prompted, model->info.query_prompt);
     buffer_append(&prompted, text.data, text.n_bytes);
-    if (kith_model_tokenize(model->encoders[0], (kith_text){ prompted.data, prompted.size },
-                            true, &tokens, &err) != KITH_OK) {
+    if (kith_model_tokenize(model->encoders[0],
+                            (kith_text){ prompted.data, prompted.size }, true, &tokens,
+                            &err) != KITH_OK) {
         request_fail_library(r, &err);
     } else {
         *n_dropped = (uint32_t)tokens.n_dropped;
@@ -300,7 +301,8 @@ void service_release(service_answer *answer)
 int service_start(service *s)
 {
     static const gather_work encoding = { BATCH_TEXTS, encodes_alike, encode_batch };
-    static const gather_work searching = { BATCH_QUERIES, searches_alike, search_batch };
+    static const gather_work searching = { BATCH_QUERIES, searches_alike,
+                                           search_batch };
     pthread_mutex_init(&s->long_lists, NULL);
     s->encodings = gather_new(&encoding, s->catalog.n_workers);
     s->searches = gather_new(&searching, 1); /* each search has threads of its own */
@@ -323,8 +325,9 @@ served_collection *service_collection_named(service *s, request *r, kith_text na
 {
     served_collection *found = catalog_find(&s->catalog, name);
     if (found == NULL) {
-        request_fail(r, HTTP_NOT_FOUND, "no_such_collection",
-                     "there is no collection of that name here; GET /status names them");
+        request_fail(
+            r, HTTP_NOT_FOUND, "no_such_collection",
+            "there is no collection of that name here; GET /status names them");
     }
     return found;
 }

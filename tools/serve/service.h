@@ -22,15 +22,16 @@ int service_start(service *s);
 /* Stop, and close the catalog. */
 void service_end(service *s);
 
-/* The vectors of texts, n x dim floats for free(); *n_tokens of all of them, [CLS] and [SEP]
- * included. NULL, and a reply, on failure. */
+/* The vectors of texts, n x dim floats for free(); *n_tokens of all of them, [CLS] and
+ * [SEP] included. NULL, and a reply, on failure. */
 float *service_encode(service *s, request *r, const served_model *model,
                       const kith_tokens *texts, size_t n, uint64_t *n_tokens);
 
 /* An answer to one query. */
 typedef struct service_answer {
     kith_answer answer;
-    struct shared_results *results; /* what it points into, with the answers of others */
+    struct shared_results
+        *results; /* what it points into, with the answers of others */
 } service_answer;
 
 /* Search for a text, or for what is like a record. False, and a reply, on failure; else
@@ -40,8 +41,8 @@ bool service_search(service *s, request *r, const served_collection *collection,
                     service_answer *answer);
 void service_release(service_answer *answer); /* nothing, if it is all zeros */
 
-/* The collection that the parameter names, or the default one. NULL, and a reply, when there
- * is none. */
+/* The collection that the parameter names, or the default one. NULL, and a reply, when
+ * there is none. */
 served_collection *service_collection(service *s, request *r, const json_t *name);
 served_collection *service_collection_named(service *s, request *r, kith_text name);
 
