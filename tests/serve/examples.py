@@ -241,9 +241,8 @@ class Examples:
             self.tap.skip(name, "no systemd-analyze")
         else:
             file = self.work.folder / UNIT.name
-            file.write_text(
-                UNIT.read_text().replace("/usr/local/bin/kith", self.work.kith)
-            )
+            # Only its options are looked at: kith need not be installed.
+            file.write_text(UNIT.read_text().replace("/usr/local/bin/kith", "/bin/true"))
             self.tap.equal(
                 name, self.run(["systemd-analyze", "verify", "--man=no", file]), ""
             )
