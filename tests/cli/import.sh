@@ -26,7 +26,7 @@ def save(path, rows, kind="f4", version=(1, 0), text=None, tail=b""):
         out.write(tail)
 END
 python_here() {
-    PYTHONPATH=$work python3 - "$@"
+    PYTHONPATH=$work python3 -
 }
 
 # ---------------------------------------------------------------- every kind of npy
