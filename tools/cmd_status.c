@@ -9,24 +9,13 @@
 #include "session.h"
 #include "text.h"
 
-static void put_text_or_null(buffer *out, const char *key, const char *text,
-                             bool is_there)
-{
-    put_key(out, key);
-    if (is_there) {
-        put_text(out, text_of(text));
-    } else {
-        put_null(out);
-    }
-}
-
 static void put_index(buffer *out, const kith_collection_info *info)
 {
     put_open(out, '{');
     put_key(out, "kind");
     put_text(out, text_of(info->index_kind));
-    put_text_or_null(out, "factory", info->index_factory,
-                     info->index_factory[0] != '\0');
+    put_text_or_null(out, "factory",
+                     info->index_factory[0] != '\0' ? info->index_factory : NULL);
     put_key(out, "covers");
     put_count(out, info->index_covers);
     if (info->index_problem[0] != '\0') {
@@ -65,10 +54,10 @@ static void put_status(buffer *out, const kith_collection_info *info)
     put_count_of(out, "sources", info->n_sources);
     put_count_of(out, "dim", info->model.dim);
     bool has_model = info->model.fingerprint[0] != '\0';
-    put_text_or_null(out, "model", info->model.name, has_model);
-    put_text_or_null(out, "fingerprint", info->model.fingerprint, has_model);
-    put_text_or_null(out, "precision", models_precision_name(info->model.precision),
-                     has_model);
+    put_text_or_null(out, "model", has_model ? info->model.name : NULL);
+    put_text_or_null(out, "fingerprint", has_model ? info->model.fingerprint : NULL);
+    put_text_or_null(out, "precision",
+                     has_model ? models_precision_name(info->model.precision) : NULL);
     put_key(out, "index");
     put_index(out, info);
     put_key(out, "fields");

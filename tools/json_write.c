@@ -104,6 +104,16 @@ void put_null(buffer *buf)
     buffer_string(buf, "null");
 }
 
+void put_text_or_null(buffer *buf, const char *key, const char *text)
+{
+    put_key(buf, key);
+    if (text == NULL) {
+        put_null(buf);
+    } else {
+        put_text(buf, text_of(text));
+    }
+}
+
 void put_object(buffer *buf, kith_text json)
 {
     if (json.n_bytes == 0) {

@@ -20,6 +20,8 @@ void put_count(buffer *buf, uint64_t count);
 void put_real(buffer *buf, double value); /* nine significant digits */
 void put_bool(buffer *buf, bool value);
 void put_null(buffer *buf);
+/* A key with a string, or with null where there is none. */
+void put_text_or_null(buffer *buf, const char *key, const char *text);
 /* A JSON object as it is, on one line; {} when empty; null when it is no object. */
 void put_object(buffer *buf, kith_text json);
 

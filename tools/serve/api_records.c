@@ -28,11 +28,6 @@ static served_collection *find_collection(service *s, request *r)
     return collection;
 }
 
-static void fail_missing(request *r)
-{
-    request_fail(r, HTTP_NOT_FOUND, "no_such_record", "there is no record of that id");
-}
-
 void api_get_record(service *s, request *r)
 {
     kith_error err;
@@ -44,7 +39,7 @@ void api_get_record(service *s, request *r)
     const kith_status status =
         kith_record_get(collection->collection, id_of(r), &records, &err);
     if (status == KITH_NOT_FOUND) {
-        fail_missing(r);
+        service_fail_no_record(r);
     } else if (status != KITH_OK) {
         request_fail_library(r, &err);
     } else {
@@ -107,11 +102,7 @@ static bool read_record(request *r, const served_collection *collection,
     const kith_text body = { r->body.data, r->body.size };
     const json_t *metadata = parameter(r, "metadata");
     *input = (kith_input){ .id = id_of(r) };
-    if (collection->model == NULL) {
-        return request_refuse(r, "the collection was made without a model: it takes no "
-                                 "texts");
-    }
-    if (!parameters_check_names(r, names) ||
+    if (!service_takes_texts(r, collection) || !parameters_check_names(r, names) ||
         !parameter_needed_text(r, "text", &input->text) ||
         !parameter_text(r, "title", &input->title)) {
         return false;
@@ -175,7 +166,7 @@ static void delete_record(request *r, const served_collection *collection)
         status = kith_writer_commit(writer, &err);
     }
     if (status == KITH_NOT_FOUND) {
-        fail_missing(r);
+        service_fail_no_record(r);
     } else if (status != KITH_OK) {
         request_fail_library(r, &err);
     } else {

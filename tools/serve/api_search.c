@@ -56,16 +56,6 @@ static bool read_search(service *s, request *r, search_request *search)
            read_where(r, opts);
 }
 
-static void put_name(buffer *out, const char *key, const char *name)
-{
-    put_key(out, key);
-    if (name == NULL) {
-        put_null(out);
-    } else {
-        put_text(out, text_of(name));
-    }
-}
-
 static void answer(service *s, request *r, const search_request *search)
 {
     buffer *out = &r->reply;
@@ -80,10 +70,12 @@ static void answer(service *s, request *r, const search_request *search)
         return;
     }
     show_open_answer(out, &shown, &found.answer);
-    put_name(out, "collection", search->collection->name);
-    put_name(out, "model", model == NULL ? NULL : model->info.name);
-    put_name(out, "precision",
-             model == NULL ? NULL : models_precision_name(model->info.precision));
+    put_key(out, "collection");
+    put_text(out, text_of(search->collection->name));
+    put_text_or_null(out, "model", model == NULL ? NULL : model->info.name);
+    put_text_or_null(
+        out, "precision",
+        model == NULL ? NULL : models_precision_name(model->info.precision));
     put_key(out, "milliseconds");
     put_real(out, 1e3 * (seconds_now() - r->began));
     show_close_answer(out, &shown, &found.answer);

@@ -78,7 +78,7 @@ static void put_model(buffer *out, const served_model *model)
 static void put_collection(buffer *out, const served_collection *collection,
                            const kith_collection_info *info)
 {
-    const bool has_model = collection->model != NULL;
+    const served_model *model = collection->model;
     put_open(out, '{');
     put_key(out, "name");
     put_text(out, text_of(collection->name));
@@ -86,18 +86,10 @@ static void put_collection(buffer *out, const served_collection *collection,
     put_count(out, info->n_records);
     put_key(out, "passages");
     put_count(out, info->n_passages);
-    put_key(out, "model");
-    if (has_model) {
-        put_text(out, text_of(info->model.name));
-    } else {
-        put_null(out);
-    }
-    put_key(out, "precision");
-    if (has_model) {
-        put_text(out, text_of(models_precision_name(info->model.precision)));
-    } else {
-        put_null(out);
-    }
+    put_text_or_null(out, "model", model == NULL ? NULL : info->model.name);
+    put_text_or_null(
+        out, "precision",
+        model == NULL ? NULL : models_precision_name(info->model.precision));
     put_key(out, "dim");
     put_count(out, info->model.dim);
     put_key(out, "index");

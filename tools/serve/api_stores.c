@@ -21,6 +21,18 @@ static void put_metadata(buffer *out, kith_text metadata)
     put_object(out, metadata);
 }
 
+/* Both APIs have it under that name; *min_score stays where it is absent. */
+static bool read_threshold(request *r, const json_t *options, double *min_score)
+{
+    const json_t *threshold = json_object_get(options, "score_threshold");
+    if (threshold == NULL || json_is_null(threshold)) {
+        return true;
+    }
+    *min_score = json_number_value(threshold);
+    return (json_is_number(threshold) && *min_score >= 0 && *min_score <= 1) ||
+           request_refuse(r, "\"score_threshold\" is to be a number from 0 to 1");
+}
+
 /* ------------------------------------------------------------------ OpenAI */
 
 typedef struct store_search {
@@ -57,17 +69,10 @@ static bool read_queries(request *r, store_search *search)
 static bool read_ranking(request *r, store_search *search)
 {
     const json_t *options = parameter(r, "ranking_options");
-    const json_t *threshold = json_object_get(options, "score_threshold");
     if (options != NULL && !json_is_object(options)) {
         return request_refuse(r, "\"ranking_options\" is to be an object");
     }
-    if (threshold == NULL || json_is_null(threshold)) {
-        return true;
-    }
-    search->opts.min_score = json_number_value(threshold);
-    return (json_is_number(threshold) && search->opts.min_score >= 0 &&
-            search->opts.min_score <= 1) ||
-           request_refuse(r, "\"score_threshold\" is to be a number from 0 to 1");
+    return read_threshold(r, options, &search->opts.min_score);
 }
 
 static bool read_store_search(request *r, store_search *search)
@@ -188,19 +193,12 @@ static bool ask_all(service *s, request *r, store_search *search)
     return true;
 }
 
-static bool has_model(request *r, const served_collection *collection)
-{
-    return collection->model != NULL ||
-           request_refuse(r,
-                          "the collection was made without a model: it takes no texts");
-}
-
 void api_vector_store_search(service *s, request *r)
 {
     store_search search = { .opts = KITH_SEARCH_OPTS_INIT };
     search.collection =
         service_collection_named(s, r, (kith_text){ r->place.data, r->place.size });
-    if (search.collection != NULL && has_model(r, search.collection) &&
+    if (search.collection != NULL && service_takes_texts(r, search.collection) &&
         read_store_search(r, &search) && ask_all(s, r, &search)) {
         merge_answers(&search);
         put_results_page(&r->reply, &search);
@@ -218,19 +216,14 @@ static bool read_setting(request *r, kith_search_opts *opts)
 {
     const json_t *setting = parameter(r, "retrieval_setting");
     const json_t *top_k = json_object_get(setting, "top_k");
-    const json_t *threshold = json_object_get(setting, "score_threshold");
     if (!json_is_integer(top_k) || json_integer_value(top_k) < 1 ||
         json_integer_value(top_k) > MAX_TOP_K) {
         return request_refuse(r, "\"retrieval_setting\" needs a \"top_k\" from 1 to %d",
                               MAX_TOP_K);
     }
     opts->k = (uint32_t)json_integer_value(top_k);
-    if (threshold == NULL || json_is_null(threshold)) {
-        return true;
-    }
-    opts->min_score = json_number_value(threshold);
-    if (!json_is_number(threshold) || opts->min_score < 0 || opts->min_score > 1) {
-        return request_refuse(r, "\"score_threshold\" is to be a number from 0 to 1");
+    if (!read_threshold(r, setting, &opts->min_score)) {
+        return false;
     }
     if (opts->min_score == 0) {
         opts->min_score = -1; /* how Dify says that there is none */
@@ -267,7 +260,8 @@ static void retrieve(service *s, request *r, const served_collection *collection
     kith_query query = { .text = text_of(NULL) };
     kith_search_opts opts = KITH_SEARCH_OPTS_INIT;
     const json_t *condition = parameter(r, "metadata_condition");
-    if (!has_model(r, collection) || !parameter_needed_text(r, "query", &query.text) ||
+    if (!service_takes_texts(r, collection) ||
+        !parameter_needed_text(r, "query", &query.text) ||
         !read_setting(r, &opts) ||
         (condition != NULL && !filter_of_retrieval(r, condition, where))) {
         return;

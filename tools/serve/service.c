@@ -277,8 +277,7 @@ bool service_search(service *s, request *r, const served_collection *collection,
     gather_do(s->searches, &job.job);
     free(vector);
     if (job.status == KITH_NOT_FOUND && query->like.n_bytes > 0) {
-        return request_fail(r, HTTP_NOT_FOUND, "no_such_record",
-                            "there is no record of that id");
+        return service_fail_no_record(r);
     }
     if (job.status != KITH_OK) {
         return request_fail_library(r, &job.err);
@@ -319,6 +318,19 @@ void service_end(service *s)
     gather_free(s->searches);
     pthread_mutex_destroy(&s->long_lists);
     catalog_close(&s->catalog);
+}
+
+bool service_fail_no_record(request *r)
+{
+    return request_fail(r, HTTP_NOT_FOUND, "no_such_record",
+                        "there is no record of that id");
+}
+
+bool service_takes_texts(request *r, const served_collection *collection)
+{
+    return collection->model != NULL ||
+           request_refuse(r,
+                          "the collection was made without a model: it takes no texts");
 }
 
 served_collection *service_collection_named(service *s, request *r, kith_text name)

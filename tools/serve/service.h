@@ -41,6 +41,11 @@ bool service_search(service *s, request *r, const served_collection *collection,
                     service_answer *answer);
 void service_release(service_answer *answer); /* nothing, if it is all zeros */
 
+/* Reply that the record asked for is not there; false. */
+bool service_fail_no_record(request *r);
+/* False, and a reply, for a collection that cannot encode texts. */
+bool service_takes_texts(request *r, const served_collection *collection);
+
 /* The collection that the parameter names, or the default one. NULL, and a reply, when
  * there is none. */
 served_collection *service_collection(service *s, request *r, const json_t *name);
